@@ -1,0 +1,181 @@
+# shellcheck shell=bash
+# What the scripts share. Source it first; it sets -eu, $top and $cache.
+#
+#   die WHAT [HOW]           one line on stderr, exit 1
+#   base_field BASE COLUMN   a field of config/bases, by the name in its head line
+#   bases                    the bases, newest first
+#   series_file BASE         path of the base's series
+#   series_list BASE         its patches, in order, as paths below patches/
+#   patch_tags FILE TAG      values of a tag below '---'
+#   touched BASE             kernel files that the series changes, sorted
+#   place NEW DIR LIST       make the files of LIST in DIR what they are in NEW, all or none
+#   config_hash              sha256 over what shapes the guest kernel
+#   test_rows [AREA]         target<TAB>test<TAB>options<TAB>guards, of one area or all
+#   step TEXT LOG CMD...     run CMD with its output in LOG, show progress
+#   prepare_packages [GROUP] a step that installs what is missing
+#   lock_cache               refuse a second run in the same cache
+#
+# Environment: STEADY_CACHE (default: XDG cache folder), BASE, ARCH, KERNEL, AREA.
+
+set -eu -o pipefail
+export LC_ALL=C.UTF-8
+umask 022
+
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cache=${STEADY_CACHE:-${XDG_CACHE_HOME:-${HOME:?}/.cache}/linux-steady}
+case $cache in
+/*[!-A-Za-z0-9_./+]* | [!/]*)
+	printf 'steady: %s - STEADY_CACHE must be an absolute path without spaces, colons or quotes\n' "$cache" >&2
+	exit 1 ;;
+esac
+
+die()
+{
+	printf 'steady: %s%s\n' "$1" "${2:+ - $2}" >&2
+	exit 1
+}
+
+bases() { awk '!/^#/ && NF { print $1 }' "$top/config/bases"; }
+
+base_field()
+{
+	awk -v b="$1" -v c="$2" '
+		/^# base/ { for (i = 2; i <= NF; i++) if ($i == c) col = i - 1 }
+		!/^#/ && $1 == b { print $col }' "$top/config/bases"
+}
+
+valid_base()
+{
+	bases | grep -Fqx -- "$1" ||
+		die "BASE=$1 is unknown" "use one of: $(bases | xargs)"
+}
+
+valid_area()
+{
+	[ "$1" = all ] || awk '!/^#/ && NF { print $1 }' "$top/config/areas" | grep -Fqx -- "$1" ||
+		die "AREA=$1 is unknown" "use one of: $(awk '!/^#/ && NF { print $1 }' "$top/config/areas" | xargs)"
+}
+
+valid_kernel()
+{
+	case $1 in base | patched) ;; *) die "KERNEL=$1 is unknown" "use base or patched" ;; esac
+}
+
+valid_arch()
+{
+	case $1 in
+	x86_64) ;;
+	*) die "ARCH=$1 cannot be built and booted" "use ARCH=x86_64" ;;
+	esac
+}
+
+series_file() { echo "$top/$(base_field "$1" series)"; }
+series_list() { sed -e 's/[[:space:]]*#.*//' -e '/^[[:space:]]*$/d' "$(series_file "$1")"; }
+
+# Between '---' and the diff: tags are one a line, possibly indented as git notes are.
+patch_tags()
+{
+	awk -v tag="$2:" '
+		/^diff --git / { exit }
+		/^---$/ { below = 1 }
+		below && $1 == tag { sub(/^[ \t]*[^ \t]+[ \t]+/, ""); print }' "$1"
+}
+
+touched()
+{
+	series_list "$1" | sed "s|^|$top/patches/|" | xargs -r lsdiff --strip=1 -- | sort -u
+}
+
+# Copies go beside their targets first, so that a full disk is met before anything is changed; files
+# that do not differ keep their time stamps, and a rename never writes through a hard link.
+place()
+{
+	local f todo
+	todo=$(while read -r f; do cmp -s "$1/$f" "$2/$f" || [ ! -e "$1/$f" ] && [ ! -e "$2/$f" ] || echo "$f"; done <"$3")
+	for f in $todo; do
+		[ -e "$1/$f" ] || continue
+		mkdir -p "$(dirname "$2/$f")" && cp -p "$1/$f" "$2/$f.steady-new" || {
+			(cd "$2" && printf '%s.steady-new\n' $todo | xargs rm -f)
+			die "cannot write $2/$f" "nothing was changed; is the disk full?"
+		}
+	done
+	for f in $todo; do
+		if [ -e "$1/$f" ]; then
+			mv "$2/$f.steady-new" "$2/$f"
+		else
+			rm "$2/$f"
+		fi
+	done
+}
+
+hash_of() { sha256sum -- "$@" | sha256sum | cut -c1-16; }
+
+config_hash()
+{
+	(cd "$top/config" && cat common storage x86_64) | sha256sum | cut -c1-16
+}
+
+test_rows()
+{
+	local area=${1:-all} target
+	awk -v a="$area" '!/^#/ && NF && (a == "all" || $1 == a) { for (i = 2; i <= NF; i++) print $i }' \
+		"$top/config/areas" | while read -r target; do
+		awk -v t="$target" -F'\t+' -v OFS='\t' '!/^#/ && NF { print t, $1, $2, $3 }' \
+			"$top/selftests/$target/tests"
+	done
+}
+
+lock_cache()
+{
+	[ -z "${STEADY_LOCKED:-}" ] || return 0
+	mkdir -p "$cache" || die "cannot create $cache" "set STEADY_CACHE to a folder you can write"
+	exec 9>>"$cache/lock"
+	flock -n 9 || die "another run is using $cache (process $(cat "$cache/lock.pid" 2>/dev/null || echo unknown))" \
+		"wait for it, or set STEADY_CACHE to another folder"
+	echo $$ >"$cache/lock.pid"
+	export STEADY_LOCKED=1
+}
+
+# The caller sets steps= to how many there will be.
+step_no=0
+SECONDS=0
+step()
+{
+	local text=$1 log=$2 pid rc=0 began=$SECONDS said=$SECONDS last
+	shift 2
+	step_no=$((step_no + 1))
+	mkdir -p "$(dirname "$log")"
+	: >"$log"
+	[ -t 1 ] || step_line "$text"
+	# A session of its own, so that an interrupt ends all of it; the parent's death ends it too.
+	setpriv --pdeathsig KILL setsid "$@" >"$log" 2>&1 9>&- </dev/null &
+	pid=$!
+	trap 'kill -TERM -- -'"$pid"' 2>/dev/null; wait '"$pid"' 2>/dev/null; printf "\nsteady: interrupted\n" >&2; exit 130' INT TERM HUP
+	while kill -0 "$pid" 2>/dev/null; do
+		if [ -t 1 ]; then
+			last=$(tail -c 300 "$log" | tr '\r' '\n' | sed -n '$p' | tr -cd '[:print:]')
+			printf '\r\033[K%.*s' "$(tput cols 2>/dev/null || echo 80)" "$(step_line "$text"): $last"
+		elif [ $((SECONDS - said)) -ge 60 ]; then
+			said=$SECONDS
+			step_line "$text: $(tail -c 300 "$log" | sed -n '$p' | tr -cd '[:print:]')"
+		fi
+		sleep 0.5
+	done
+	wait "$pid" || rc=$?
+	trap - INT TERM HUP
+	[ ! -t 1 ] || printf '\r\033[K'
+	if [ "$rc" -ne 0 ]; then
+		step_line "$text: failed after $((SECONDS - began)) s, log: $log"
+		grep -E '^steady: |^[^ ]+:[0-9]+: ' "$log" | tail -n 3 >&2 || tail -n 5 "$log" >&2
+		return "$rc"
+	fi
+	step_line "$text: done in $((SECONDS - began)) s"
+}
+
+# Tools first: the other steps need what these groups of config/packages hold.
+prepare_packages()
+{
+	step "install missing packages" "$cache/log/deps" "$top/scripts/deps" fetch build guest "$@"
+}
+
+step_line() { printf '[%d/%s %d:%02d] %s\n' "$step_no" "${steps:-?}" $((SECONDS / 60)) $((SECONDS % 60)) "$1"; }
