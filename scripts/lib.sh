@@ -6,13 +6,17 @@
 #   bases                    the bases, newest first
 #   series_file BASE         path of the base's series
 #   series_list BASE         its patches, in order, as paths below patches/
-#   patch_tags FILE TAG      values of a tag below '---'
+#   patch_notes FILE         what stands between '---' and the diffstat
+#   patch_tags FILE TAG      values of a tag in there
 #   touched BASE             kernel files that the series changes, sorted
 #   place NEW DIR LIST       make the files of LIST in DIR what they are in NEW, all or none
 #   config_hash              sha256 over what shapes the guest kernel
 #   test_rows [AREA]         target<TAB>test<TAB>options<TAB>guards, of one area or all
 #   step TEXT LOG CMD...     run CMD with its output in LOG, show progress
 #   prepare_packages [GROUP] a step that installs what is missing
+#   tally ok|fail|skip NAME [WHY]   count and print one item; NAME says what holds
+#   item NAME CMD...         an item that holds if CMD succeeds; its output is shown if not
+#   tally_end              the closing line; fails if an item failed
 #   lock_cache               refuse a second run in the same cache
 #
 # Environment: STEADY_CACHE (default: XDG cache folder), BASE, ARCH, KERNEL, AREA.
@@ -20,6 +24,8 @@
 set -eu -o pipefail
 export LC_ALL=C.UTF-8
 umask 022
+# Of a worktree's hooks or a caller's repository nothing may reach the git commands here.
+unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cache=${STEADY_CACHE:-${XDG_CACHE_HOME:-${HOME:?}/.cache}/linux-steady}
@@ -34,6 +40,10 @@ die()
 	printf 'steady: %s%s\n' "$1" "${2:+ - $2}" >&2
 	exit 1
 }
+
+# Scratch files, of the compiler too, stay in the cache: nothing else is written.
+mkdir -p "$cache/scratch" 2>/dev/null || die "cannot create $cache" "set STEADY_CACHE to a folder you can write"
+export TMPDIR=$cache/scratch
 
 bases() { awk '!/^#/ && NF { print $1 }' "$top/config/bases"; }
 
@@ -72,13 +82,19 @@ valid_arch()
 series_file() { echo "$top/$(base_field "$1" series)"; }
 series_list() { sed -e 's/[[:space:]]*#.*//' -e '/^[[:space:]]*$/d' "$(series_file "$1")"; }
 
-# Between '---' and the diff: tags are one a line, possibly indented as git notes are.
+# As git format-patch --notes lays it: a head line "Notes:", the text indented by four, an empty line.
+patch_notes()
+{
+	awk '
+		/^diff --git / { exit }
+		below && /^ [^ ].* \| / { exit }
+		below && /^    / { print substr($0, 5) }
+		/^---$/ { below = 1 }' "$1"
+}
+
 patch_tags()
 {
-	awk -v tag="$2:" '
-		/^diff --git / { exit }
-		/^---$/ { below = 1 }
-		below && $1 == tag { sub(/^[ \t]*[^ \t]+[ \t]+/, ""); print }' "$1"
+	patch_notes "$1" | awk -v tag="$2:" '$1 == tag { sub(/^[^ \t]+[ \t]+/, ""); print }'
 }
 
 touched()
@@ -128,11 +144,13 @@ test_rows()
 lock_cache()
 {
 	[ -z "${STEADY_LOCKED:-}" ] || return 0
-	mkdir -p "$cache" || die "cannot create $cache" "set STEADY_CACHE to a folder you can write"
 	exec 9>>"$cache/lock"
 	flock -n 9 || die "another run is using $cache (process $(cat "$cache/lock.pid" 2>/dev/null || echo unknown))" \
 		"wait for it, or set STEADY_CACHE to another folder"
 	echo $$ >"$cache/lock.pid"
+	# What a killed run could not clear away itself.
+	rm -rf "$cache"/tmp.*
+	find "$cache/scratch" -mindepth 1 -maxdepth 1 -mtime +0 -exec rm -rf {} +
 	export STEADY_LOCKED=1
 }
 
@@ -179,3 +197,31 @@ prepare_packages()
 }
 
 step_line() { printf '[%d/%s %d:%02d] %s\n' "$step_no" "${steps:-?}" $((SECONDS / 60)) $((SECONDS % 60)) "$1"; }
+
+passed=0 failed=0 skipped=0
+tally()
+{
+	case $1 in
+	ok) passed=$((passed + 1)); printf 'ok - %s\n' "$2" ;;
+	skip) skipped=$((skipped + 1)); printf 'ok - %s # SKIP %s\n' "$2" "${3:-}" ;;
+	*) failed=$((failed + 1)); printf 'not ok - %s%s\n' "$2" "${3:+: $3}" ;;
+	esac
+}
+
+item()
+{
+	local name=$1 out
+	shift
+	if out=$("$@" 2>&1); then
+		tally ok "$name"
+	else
+		tally fail "$name"
+		printf '%s\n' "$out" | tail -n 20
+	fi
+}
+
+tally_end()
+{
+	printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
+	[ "$failed" -eq 0 ]
+}

@@ -1,0 +1,172 @@
+#!/usr/bin/env bash
+# usage: bad-input.sh BASE
+# What is wrong has to be refused in one clear line, with nothing changed. Needs the pristine source
+# of BASE in the cache. Prints one line an item and a count.
+. "$(dirname "$0")/../lib.sh"
+
+base=$1
+other=$(bases | grep -vx -e "$base" | sed -n 1p)
+src=$cache/$base/base
+series=$(basename "$(series_file "$base")")
+work=$(mktemp -d)
+trap 'umount "$work/small" 2>/dev/null; rm -rf "$work"' EXIT
+# A copy of the checkout to spoil, with a cache of its own.
+fresh()
+{
+	rm -rf "$work/repo"
+	mkdir "$work/repo"
+	(cd "$top" && cp -r Makefile README.md MAINTAINERS.md config evidence patches scripts selftests series series-6.12 "$work/repo")
+}
+# The part of a kernel tree that the series touches.
+kdir()
+{
+	rm -rf "$work/kdir"
+	mkdir "$work/kdir"
+	(cd "$src" && touched "$base" | xargs cp --parents -t "$work/kdir" Makefile Kbuild)
+}
+state() { (cd "$1" && find . -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum); }
+
+# refuse NAME REGEX CMD...: fails, and the last line it says on stderr matches and is the only one of its kind
+refuse()
+{
+	local name=$1 regex=$2 out lines
+	shift 2
+	if out=$(env -u STEADY_LOCKED "$@" 2>&1); then
+		tally fail "$name is refused" "exit status 0: $(printf '%s\n' "$out" | tail -n 1)"
+		return
+	fi
+	lines=$(printf '%s\n' "$out" | grep -cE '^steady: |^[^ ]+:[0-9]+: ' || :)
+	if [ "$lines" = 1 ] && printf '%s\n' "$out" | grep -E '^steady: |^[^ ]+:[0-9]+: ' | grep -qE -- "$regex.* - "; then
+		tally ok "$name is refused"
+	else
+		tally fail "$name is refused" "wanted one line with '$regex', got: $(printf '%s\n' "$out" | tail -n 3)"
+	fi
+}
+# The same for a command that must leave a kernel tree as it is.
+refuse_kdir()
+{
+	local before
+	before=$(state "$work/kdir")
+	refuse "$@"
+	[ "$before" = "$(state "$work/kdir")" ] || tally fail "$1: the tree is as before" "it was changed"
+}
+
+kdir
+apply() { echo "$work/repo/scripts/apply"; }
+fresh
+item "make apply" make -s -C "$work/repo" apply KDIR="$work/kdir"
+refuse_kdir "a tree that has the series" "already has the series" "$(apply)" "$work/kdir"
+item "make unapply" make -s -C "$work/repo" unapply KDIR="$work/kdir"
+item "and the tree is what it was" diff -r "$work/kdir/arch" <(:) --from-file="$src/arch" 2>/dev/null || :
+mkdir -p "$work/empty"
+refuse "a KDIR that is no kernel" "is no kernel source" "$(apply)" "$work/empty"
+refuse "no KDIR" "is no kernel source" "$(apply)" ""
+sed -i 's/^PATCHLEVEL = .*/PATCHLEVEL = 1/' "$work/kdir/Makefile"
+refuse_kdir "another kernel version" "is Linux [0-9.]*, not" "$(apply)" "$work/kdir"
+kdir
+refuse_kdir "a BASE that is not the tree's" "not $other" env BASE_GIVEN="$other" "$(apply)" "$work/kdir"
+if [ -s "$top/$series" ] && [ -n "$(series_list "$base")" ]; then
+	last=$(series_list "$base" | tail -n 1)
+	file=$(lsdiff --strip=1 "$top/patches/$last" | sed -n 1p)
+	(cd "$work/kdir" && git init -q && git add -A -f && git -c user.name=t -c user.email=t@localhost commit -q -m t)
+	echo >>"$work/kdir/$file"
+	refuse_kdir "a tree with local changes where a patch goes" "local changes in: $file" "$(apply)" "$work/kdir"
+	kdir
+	: >"$work/kdir/$file"
+	refuse_kdir "a tree where a patch in the middle fails" "does not apply" "$(apply)" "$work/kdir"
+	kdir
+	if mkdir -p "$work/small" && mount -t tmpfs -o size=1200k none "$work/small" 2>/dev/null; then
+		cp -r "$work/kdir" "$work/small/kdir" 2>/dev/null && dd if=/dev/zero of="$work/small/fill" bs=1k 2>/dev/null || :
+		before=$(state "$work/small/kdir")
+		refuse "a tree on a full disk" "cannot write" "$(apply)" "$work/small/kdir"
+		item "and it is as before" test "$before" = "$(state "$work/small/kdir")"
+		umount "$work/small"
+	else
+		tally skip "a tree on a full disk is refused" "cannot mount a tmpfs here"
+	fi
+	# Patches and series, spoilt one way each.
+	patch=$work/repo/patches/$last
+	check() { echo "$work/repo/scripts/check-patches"; }
+	hunk=$(grep -n -m1 '^@@' "$patch" | cut -d: -f1)
+	fresh; sed -i "${hunk}s/,\([0-9]*\) @@/,9\1 @@/" "$patch"
+	refuse "a wrong hunk count" "patches/$last:[0-9]+: the hunk does not have" "$(check)"
+	fresh; sed -i '/^    Upstream-Status:/d' "$patch"
+	refuse "a missing Upstream-Status" "patches/$last:[0-9]+: no Upstream-Status" "$(check)"
+	fresh; sed -i '/^    Test:/d' "$patch"
+	refuse "a missing Test" "patches/$last:[0-9]+: no Test" "$(check)"
+	fresh; sed -i 's/^    Test:.*/    Test: ioremap\/no_such/' "$patch"
+	refuse "a Test that does not exist" "patches/$last:[0-9]+: there is no test" "$(check)"
+	fresh; sed -i 's/^Subject: .*/&\n/; s/^---$/Signed-off-by: A B <a@localhost>\n---/' "$patch"
+	refuse "a sign-off in the tree" "patches/$last:[0-9]+: signed off" "$(check)"
+	fresh; sed -i "\|^$last|d" "$work/repo/series" "$work/repo/series-6.12"
+	refuse "a patch in no series" "patches/$last:1: in no series" "$(check)"
+	fresh; echo x86/nothing.patch >>"$work/repo/$series"
+	refuse "an entry without a file" "$series:[0-9]+: x86/nothing.patch has no file" "$(check)"
+	if [ "$(series_list "$base" | wc -l)" -gt 1 ]; then
+		fresh; tac "$work/repo/series-6.12" >"$work/tac"; mv "$work/tac" "$work/repo/series-6.12"
+		refuse "an order that differs" "series-6.12:[0-9]+: .* another order" "$(check)"
+	fi
+	# A context line that a hand has changed.
+	fresh; line=$(awk -v h="$hunk" 'NR > h && /^ ./ { print NR; exit }' "$patch"); sed -i "${line}s/\$/ /" "$patch"
+	refuse "a changed context line" "patches/$last" env STEADY_CACHE="$cache" "$work/repo/scripts/check-base" "$base"
+	fresh; sed -i 's/\tfail\tpass\t/\tpass\tpass\t/' "$work/repo/evidence/$base.tsv"
+	item "evidence that shows no red is stale" test -n "$(STEADY_CACHE=$cache "$work/repo/scripts/evidence" stale "$base")"
+fi
+
+run() { echo "$work/repo/scripts/job"; }
+fresh
+refuse "an unknown BASE" "BASE=5.0 is unknown" env BASE=5.0 "$(run)"
+refuse "an unknown KERNEL" "KERNEL=new is unknown" env KERNEL=new "$(run)"
+refuse "an unknown AREA" "AREA=net is unknown" env AREA=net "$(run)"
+refuse "an unknown ARCH" "ARCH=vax cannot" env ARCH=vax "$(run)"
+refuse "a STEADY_CACHE with a blank" "STEADY_CACHE must be" env STEADY_CACHE="/tmp/a b" "$(run)"
+
+# Sources.
+fetch() { echo "$work/repo/scripts/fetch"; }
+mkdir "$work/cache"
+head -c 1000000 "$cache"/dl/*-"$(base_field "$base" release)".tar.xz >"$work/short.tar.xz"
+refuse "a truncated tarball" "truncated" env STEADY_CACHE="$work/cache" LINUX_TARBALL="$work/short.tar.xz" "$(fetch)" "$base"
+tar -C "$top" -cJf "$work/wrong.tar.xz" config
+refuse "a tarball that is no kernel" "is no kernel source" env STEADY_CACHE="$work/cache" LINUX_TARBALL="$work/wrong.tar.xz" "$(fetch)" "$base"
+mkdir -p "$work/cache/dl"
+cp "$work/short.tar.xz" "$work/cache/dl/$(base_field "$base" package)-$(base_field "$base" release).tar.xz"
+refuse "a download with another sha256" "sha256 is" env STEADY_CACHE="$work/cache" "$(fetch)" "$base"
+rm -rf "$work/cache"; mkdir "$work/cache"
+if unshare -n true 2>/dev/null; then
+	refuse "no network" "no source of $base" env STEADY_CACHE="$work/cache" unshare -n "$(fetch)" "$base"
+	item "and nothing of a source is left" test ! -e "$work/cache/$base/base"
+else
+	tally skip "no network is refused" "cannot make a network namespace here"
+fi
+if mkdir -p "$work/small" && mount -t tmpfs -o size=20m none "$work/small" 2>/dev/null; then
+	mkdir "$work/small/dl"
+	ln -s "$cache"/dl/*-"$(base_field "$base" release)".tar.xz "$work/small/dl/"
+	refuse "a full disk" "cannot unpack" env STEADY_CACHE="$work/small" "$(fetch)" "$base"
+	item "and no half a tree is left" test ! -e "$work/small/$base/base"
+	umount "$work/small"
+fi
+(
+	exec 8>>"$work/cache/lock"
+	flock 8
+	sleep 30 8>&8 &
+	echo $! >"$work/sleeper"
+)
+refuse "a second run in one cache" "another run is using" env STEADY_CACHE="$work/cache" "$(run)"
+kill "$(cat "$work/sleeper")" 2>/dev/null || :
+
+# Tools and configuration.
+fresh
+sed -i 's/^fetch\t.*/fetch\tno-such-package-of-steady/' "$work/repo/config/packages"
+if [ "$(id -u)" -eq 0 ]; then
+	chmod -R a+rX "$work/repo" "$work"
+	refuse "a missing tool, without root" "apt-get install.* no-such-package-of-steady" \
+		setpriv --reuid 65534 --regid 65534 --clear-groups env STEADY_CACHE=/dev/shm/steady.nobody "$work/repo/scripts/deps" fetch || :
+	rm -rf /dev/shm/steady.nobody
+fi
+fresh; echo 'CONFIG_NO_SUCH_THING=y' >>"$work/repo/config/x86_64"
+refuse "a symbol that is lost" "config/x86_64:[0-9]+: CONFIG_NO_SUCH_THING=y was lost" \
+	env KBUILD_OUTPUT="$work/o" "$work/repo/scripts/kconfig" "$src" x86_64
+fresh; echo 'CONFIG_NET y' >>"$work/repo/config/x86_64"
+refuse "a line that is no symbol" "config/x86_64:[0-9]+: not SYMBOL=value" \
+	env KBUILD_OUTPUT="$work/o" "$work/repo/scripts/kconfig" "$src" x86_64
+tally_end

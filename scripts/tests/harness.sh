@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# usage: harness.sh BASE
+# The harness itself: guests that pass, skip, fail, lie, hang, panic, and an interrupted run.
+# Needs a built, unpatched kernel of BASE. Prints one line an item and a count.
+. "$(dirname "$0")/../lib.sh"
+
+base=$1
+work=$(mktemp -d "$cache/tmp.harness.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+mkdir "$work/tests"
+cp -r "$top/scripts/tests/guest" "$work/tests/harness"
+# A boot's limit is what ends the guest that hangs; the others end by themselves long before.
+grep -v '^#' "$top/scripts/tests/expected" | awk -F'\t' -v OFS='\t' '{ print "harness", $1, $2, "-" }' >"$work/rows"
+STEADY_SELFTESTS=$work/tests STEADY_TESTS=$work/rows STEADY_LIMIT=90 \
+	"$top/scripts/run" "$base" base all "$work/results" >"$work/log" 2>&1 || :
+while IFS=$'\t' read -r name _ result why; do
+	got=$(awk -F'\t' -v n="harness/$name" '$1 == n { print $2 "\t" $4 }' "$work/results/tests.tsv" 2>/dev/null || :)
+	if [ "${got%%$'\t'*}" = "$result" ] && printf '%s\n' "${got#*$'\t'}" | grep -qE -- "$why"; then
+		tally ok "guest program '$name' is judged '$result'"
+	else
+		tally fail "guest program '$name' is judged '$result'" "got '$got', wanted '$why'"
+		tail -n 5 "$work/log"
+	fi
+done < <(grep -v '^#' "$top/scripts/tests/expected")
+
+item "the results are one JSON summary" jq -e '.release and .base and .date and (.tests | length == 13)' "$work/results/summary.json"
+
+# Interrupted: SIGTERM to one, SIGKILL to another, while the guest that hangs is running.
+for signal in TERM KILL; do
+	grep -P '\thang\t' "$work/rows" >"$work/hang"
+	mkdir -p "$work/$signal"
+	(
+		export STEADY_SELFTESTS=$work/tests STEADY_TESTS=$work/hang
+		# shellcheck disable=SC2034
+		steps=1
+		step hang "$work/$signal/log" "$top/scripts/run" "$base" base all "$work/$signal/results"
+	) >/dev/null 2>&1 &
+	pid=$!
+	until grep -q 'start harness/hang' "$work/$signal/results/boot-1/verdict" 2>/dev/null || ! kill -0 $pid; do
+		sleep 0.2
+	done
+	kill -s "$signal" $pid
+	wait $pid 2>/dev/null || :
+	for _ in $(seq 100); do
+		left=$(pgrep -f -- "$work/$signal" | xargs || :)
+		[ -n "$left" ] || break
+		sleep 0.2
+	done
+	if [ -z "$left" ]; then
+		tally ok "nothing runs on after SIG$signal"
+	else
+		tally fail "nothing runs on after SIG$signal" "$(ps -o pid=,args= -p "${left// /,}" | cut -c1-100 | xargs)"
+	fi
+done
+
+# A build step that is interrupted while it unpacks leaves no half a tree.
+mkdir "$work/cache"
+cp -rl "$cache/dl" "$work/cache/dl"
+STEADY_CACHE=$work/cache setsid "$top/scripts/fetch" "$base" >/dev/null 2>&1 &
+pid=$!
+until [ -n "$(ls -A "$work"/cache/"$base"/tmp.*/* 2>/dev/null)" ] || ! kill -0 $pid 2>/dev/null; do
+	sleep 0.1
+done
+kill -TERM -- -$pid 2>/dev/null || :
+wait $pid 2>/dev/null || :
+item "an interrupted unpacking leaves no tree" test ! -e "$work/cache/$base/base"
+item "the next run starts afresh" env STEADY_CACHE="$work/cache" "$top/scripts/fetch" "$base"
+item "and leaves nothing of the first" bash -c '! ls -d "$0"/tmp.* 2>/dev/null' "$work/cache/$base"
+tally_end
