@@ -2,6 +2,7 @@
 # What the scripts share. Source it first; it sets -eu, $top and $cache.
 #
 #   die WHAT [HOW]           one line on stderr, exit 1
+#   has LINE                 is LINE one of the lines on standard input?
 #   base_field BASE COLUMN   a field of config/bases, by the name in its head line
 #   bases                    the bases, newest first
 #   series_file BASE         path of the base's series
@@ -45,6 +46,9 @@ die()
 mkdir -p "$cache/scratch" 2>/dev/null || die "cannot create $cache" "set STEADY_CACHE to a folder you can write"
 export TMPDIR=$cache/scratch
 
+# grep -q would leave while the writer still writes, which pipefail takes for a failure.
+has() { [ "$(grep -cFx -- "$1")" -gt 0 ]; }
+
 bases() { awk '!/^#/ && NF { print $1 }' "$top/config/bases"; }
 
 base_field()
@@ -56,13 +60,13 @@ base_field()
 
 valid_base()
 {
-	bases | grep -Fqx -- "$1" ||
+	bases | has "$1" ||
 		die "BASE=$1 is unknown" "use one of: $(bases | xargs)"
 }
 
 valid_area()
 {
-	[ "$1" = all ] || awk '!/^#/ && NF { print $1 }' "$top/config/areas" | grep -Fqx -- "$1" ||
+	[ "$1" = all ] || awk '!/^#/ && NF { print $1 }' "$top/config/areas" | has "$1" ||
 		die "AREA=$1 is unknown" "use one of: $(awk '!/^#/ && NF { print $1 }' "$top/config/areas" | xargs)"
 }
 
@@ -99,7 +103,7 @@ patch_tags()
 
 touched()
 {
-	series_list "$1" | sed "s|^|$top/patches/|" | xargs -r lsdiff --strip=1 -- | sort -u
+	series_list "$1" | sed "s|^|$top/patches/|" | xargs -r lsdiff --no-filename --strip=1 | sort -u
 }
 
 # Copies go beside their targets first, so that a full disk is met before anything is changed; files

@@ -36,7 +36,7 @@ refuse()
 		return
 	fi
 	lines=$(printf '%s\n' "$out" | grep -cE '^steady: |^[^ ]+:[0-9]+: ' || :)
-	if [ "$lines" = 1 ] && printf '%s\n' "$out" | grep -E '^steady: |^[^ ]+:[0-9]+: ' | grep -qE -- "$regex.* - "; then
+	if [ "$lines" = 1 ] && [ "$(printf '%s\n' "$out" | grep -E '^steady: |^[^ ]+:[0-9]+: ' | grep -cE -- "$regex.* - ")" = 1 ]; then
 		tally ok "$name is refused"
 	else
 		tally fail "$name is refused" "wanted one line with '$regex', got: $(printf '%s\n' "$out" | tail -n 3)"
