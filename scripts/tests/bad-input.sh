@@ -36,7 +36,7 @@ refuse()
 		return
 	fi
 	lines=$(printf '%s\n' "$out" | grep -cE '^steady: |^[^ ]+:[0-9]+: ' || :)
-	if [ "$lines" = 1 ] && [ "$(printf '%s\n' "$out" | grep -E '^steady: |^[^ ]+:[0-9]+: ' | grep -cE -- "$regex.* - ")" = 1 ]; then
+	if [ "$lines" = 1 ] && [ "$(printf '%s\n' "$out" | grep -E '^steady: |^[^ ]+:[0-9]+: ' | grep ' - ' | grep -cE -- "$regex")" = 1 ]; then
 		tally ok "$name is refused"
 	else
 		tally fail "$name is refused" "wanted one line with '$regex', got: $(printf '%s\n' "$out" | tail -n 3)"
@@ -54,10 +54,11 @@ refuse_kdir()
 kdir
 apply() { echo "$work/repo/scripts/apply"; }
 fresh
+pristine=$(state "$work/kdir")
 item "make apply" make -s -C "$work/repo" apply KDIR="$work/kdir"
 refuse_kdir "a tree that has the series" "already has the series" "$(apply)" "$work/kdir"
 item "make unapply" make -s -C "$work/repo" unapply KDIR="$work/kdir"
-item "and the tree is what it was" diff -r "$work/kdir/arch" <(:) --from-file="$src/arch" 2>/dev/null || :
+item "and the tree is what it was" test "$pristine" = "$(state "$work/kdir")"
 mkdir -p "$work/empty"
 refuse "a KDIR that is no kernel" "is no kernel source" "$(apply)" "$work/empty"
 refuse "no KDIR" "is no kernel source" "$(apply)" ""
@@ -109,7 +110,7 @@ if [ -s "$top/$series" ] && [ -n "$(series_list "$base")" ]; then
 	# A context line that a hand has changed.
 	fresh; line=$(awk -v h="$hunk" 'NR > h && /^ ./ { print NR; exit }' "$patch"); sed -i "${line}s/\$/ /" "$patch"
 	refuse "a changed context line" "patches/$last" env STEADY_CACHE="$cache" "$work/repo/scripts/check-base" "$base"
-	fresh; sed -i 's/\tfail\tpass\t/\tpass\tpass\t/' "$work/repo/evidence/$base.tsv"
+	fresh; sed -i 's/\tfail\tpass\t/\tpass\tpass\t/' "$work/repo/evidence/$base.tsv" 2>/dev/null || :
 	item "evidence that shows no red is stale" test -n "$(STEADY_CACHE=$cache "$work/repo/scripts/evidence" stale "$base")"
 fi
 
@@ -119,7 +120,7 @@ refuse "an unknown BASE" "BASE=5.0 is unknown" env BASE=5.0 "$(run)"
 refuse "an unknown KERNEL" "KERNEL=new is unknown" env KERNEL=new "$(run)"
 refuse "an unknown AREA" "AREA=net is unknown" env AREA=net "$(run)"
 refuse "an unknown ARCH" "ARCH=vax cannot" env ARCH=vax "$(run)"
-refuse "a STEADY_CACHE with a blank" "STEADY_CACHE must be" env STEADY_CACHE="/tmp/a b" "$(run)"
+refuse "a STEADY_CACHE with a blank" "/tmp/a b" env STEADY_CACHE="/tmp/a b" "$(run)"
 
 # Sources.
 fetch() { echo "$work/repo/scripts/fetch"; }
@@ -157,12 +158,12 @@ kill "$(cat "$work/sleeper")" 2>/dev/null || :
 # Tools and configuration.
 fresh
 sed -i 's/^fetch\t.*/fetch\tno-such-package-of-steady/' "$work/repo/config/packages"
-if [ "$(id -u)" -eq 0 ]; then
-	chmod -R a+rX "$work/repo" "$work"
-	refuse "a missing tool, without root" "apt-get install.* no-such-package-of-steady" \
-		setpriv --reuid 65534 --regid 65534 --clear-groups env STEADY_CACHE=/dev/shm/steady.nobody "$work/repo/scripts/deps" fetch || :
-	rm -rf /dev/shm/steady.nobody
-fi
+mkdir "$work/bin"
+printf '#!/bin/sh\necho 65534\n' >"$work/bin/id"
+printf '#!/bin/sh\nexit 1\n' >"$work/bin/sudo"
+chmod +x "$work/bin"/*
+refuse "a missing tool, without root" "packages are missing - run as root: .*apt-get install .*no-such-package-of-steady" \
+	env PATH="$work/bin:$PATH" "$work/repo/scripts/deps" fetch
 fresh; echo 'CONFIG_NO_SUCH_THING=y' >>"$work/repo/config/x86_64"
 refuse "a symbol that is lost" "config/x86_64:[0-9]+: CONFIG_NO_SUCH_THING=y was lost" \
 	env KBUILD_OUTPUT="$work/o" "$work/repo/scripts/kconfig" "$src" x86_64
