@@ -14,7 +14,7 @@
 #   config_hash              sha256 over what shapes the guest kernel
 #   test_rows [AREA]         target<TAB>test<TAB>options<TAB>guards, of one area or all
 #   step TEXT LOG CMD...     run CMD with its output in LOG, show progress
-#   prepare_packages [GROUP] a step that installs what is missing
+#   prepare_packages GROUP... a step that installs what is missing
 #   tally ok|fail|skip NAME [WHY]   count and print one item; NAME says what holds
 #   item NAME CMD...         an item that holds if CMD succeeds; its output is shown if not
 #   tally_end              the closing line; fails if an item failed
@@ -110,14 +110,16 @@ touched()
 # that do not differ keep their time stamps, and a rename never writes through a hard link.
 place()
 {
-	local f todo
-	todo=$(while read -r f; do cmp -s "$1/$f" "$2/$f" || [ ! -e "$1/$f" ] && [ ! -e "$2/$f" ] || echo "$f"; done <"$3")
+	local f g todo
+	todo=$(while read -r f; do
+		if [ -e "$1/$f" ] || [ -e "$2/$f" ]; then cmp -s "$1/$f" "$2/$f" || echo "$f"; fi
+	done <"$3")
 	for f in $todo; do
 		[ -e "$1/$f" ] || continue
-		mkdir -p "$(dirname "$2/$f")" && cp -p "$1/$f" "$2/$f.steady-new" || {
-			(cd "$2" && printf '%s.steady-new\n' $todo | xargs rm -f)
-			die "cannot write $2/$f" "nothing was changed; is the disk full?"
-		}
+		if ! mkdir -p "$(dirname "$2/$f")" || ! cp -p "$1/$f" "$2/$f.steady-new"; then
+			for g in $todo; do rm -f "$2/$g.steady-new"; done
+			die "cannot write to $2" "nothing was changed; is the disk full?"
+		fi
 	done
 	for f in $todo; do
 		if [ -e "$1/$f" ]; then
@@ -197,7 +199,7 @@ step()
 # Tools first: the other steps need what these groups of config/packages hold.
 prepare_packages()
 {
-	step "install missing packages" "$cache/log/deps" "$top/scripts/deps" fetch build guest "$@"
+	step "install missing packages" "$cache/log/deps" "$top/scripts/deps" "$@"
 }
 
 step_line() { printf '[%d/%s %d:%02d] %s\n' "$step_no" "${steps:-?}" $((SECONDS / 60)) $((SECONDS % 60)) "$1"; }

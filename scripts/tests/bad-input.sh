@@ -77,7 +77,8 @@ if [ -s "$top/$series" ] && [ -n "$(series_list "$base")" ]; then
 	refuse_kdir "a tree where a patch in the middle fails" "does not apply" "$(apply)" "$work/kdir"
 	kdir
 	if mkdir -p "$work/small" && mount -t tmpfs -o size=1200k none "$work/small" 2>/dev/null; then
-		cp -r "$work/kdir" "$work/small/kdir" 2>/dev/null && dd if=/dev/zero of="$work/small/fill" bs=1k 2>/dev/null || :
+		cp -r "$work/kdir" "$work/small/kdir"
+		dd if=/dev/zero of="$work/small/fill" bs=1k 2>/dev/null || :
 		before=$(state "$work/small/kdir")
 		refuse "a tree on a full disk" "cannot write" "$(apply)" "$work/small/kdir"
 		item "and it is as before" test "$before" = "$(state "$work/small/kdir")"

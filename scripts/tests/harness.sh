@@ -65,5 +65,5 @@ kill -TERM -- -$pid 2>/dev/null || :
 wait $pid 2>/dev/null || :
 item "an interrupted unpacking leaves no tree" test ! -e "$work/cache/$base/base"
 item "the next run starts afresh" env STEADY_CACHE="$work/cache" "$top/scripts/fetch" "$base"
-item "and leaves nothing of the first" bash -c '! ls -d "$0"/tmp.* 2>/dev/null' "$work/cache/$base"
+item "and leaves nothing of the first" test -z "$(find "$work/cache/$base" -maxdepth 1 -name 'tmp.*')"
 tally_end
