@@ -27,6 +27,8 @@ export LC_ALL=C.UTF-8
 umask 022
 # Of a worktree's hooks or a caller's repository nothing may reach the git commands here.
 unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE
+# Nor of this make's variables (BASE=, KDIR=, ...) the makes of the kernel.
+unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cache=${STEADY_CACHE:-${XDG_CACHE_HOME:-${HOME:?}/.cache}/linux-steady}
