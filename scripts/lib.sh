@@ -109,7 +109,8 @@ touched()
 }
 
 # Copies go beside their targets first, so that a full disk is met before anything is changed; files
-# that do not differ keep their time stamps, and a rename never writes through a hard link.
+# that do not differ keep their time stamps, the others get new ones, or make would keep old objects; a
+# rename never writes through a hard link.
 place()
 {
 	local f g todo
@@ -118,7 +119,7 @@ place()
 	done <"$3")
 	for f in $todo; do
 		[ -e "$1/$f" ] || continue
-		if ! mkdir -p "$(dirname "$2/$f")" || ! cp -p "$1/$f" "$2/$f.steady-new"; then
+		if ! mkdir -p "$(dirname "$2/$f")" || ! cp --preserve=mode "$1/$f" "$2/$f.steady-new"; then
 			for g in $todo; do rm -f "$2/$g.steady-new"; done
 			die "cannot write to $2" "nothing was changed; is the disk full?"
 		fi
