@@ -7,15 +7,19 @@
 #include "../kselftest_harness.h"
 #include "ioremap_test.h"
 
-#define FAIL_NTH	"/proc/thread-self/fail-nth"
 #define MAX_NTH		200
 
-/* Let every allocation fail, whether it may sleep or not, without a dump. */
+/*
+ * Let every allocation fail, whether it may sleep or not, without a dump. What
+ * has no value is only put back: every injected fault counts "times" down.
+ */
 static struct knob {
 	const char *path;
 	const char *value;
-	char old[16];
+	char old[32];
 } knobs[] = {
+	{ "/sys/kernel/debug/failslab/times" },
+	{ "/sys/kernel/debug/fail_page_alloc/times" },
 	{ "/sys/kernel/debug/failslab/ignore-gfp-wait", "N" },
 	{ "/sys/kernel/debug/failslab/verbose", "0" },
 	{ "/sys/kernel/debug/fail_page_alloc/ignore-gfp-wait", "N" },
@@ -67,11 +71,133 @@ static bool set_knobs(void)
 
 	for (i = 0; i < ARRAY_SIZE(knobs); i++) {
 		if (read_file(knobs[i].path, knobs[i].old,
-			      sizeof(knobs[i].old)) ||
+			      sizeof(knobs[i].old)))
+			return false;
+		if (knobs[i].value &&
 		    write_file(knobs[i].path, knobs[i].value))
 			return false;
 	}
-	return !access(FAIL_NTH, R_OK | W_OK);
+	return true;
+}
+
+FIXTURE(failed_mapping) {
+	int fd;
+};
+
+FIXTURE_VARIANT(failed_mapping) {
+	unsigned long offset;
+	unsigned long size;
+};
+
+FIXTURE_VARIANT_ADD(failed_mapping, across_large_pages) {
+	.offset = SZ_LARGE - 8 * PAGE, .size = 16 * PAGE
+};
+
+FIXTURE_VARIANT_ADD(failed_mapping, many_pages) {
+	.offset = PAGE, .size = 2 * SZ_LARGE - 2 * PAGE
+};
+
+FIXTURE_SETUP(failed_mapping)
+{
+	if (!have_faults)
+		SKIP(return, "no fault injection (debugfs)");
+	/* Other than write-back, ioremap() has to split large pages */
+	self->fd = open_block(_metadata, ORDER_2_LARGE, TEST_IOREMAP_LARGE);
+}
+
+FIXTURE_TEARDOWN(failed_mapping)
+{
+	close(self->fd);
+}
+
+enum fault {
+	FAULT_NONE,		/* there are fewer allocations */
+	FAULT_HARMLESS,		/* mapped all the same */
+	FAULT_FATAL,
+};
+
+static enum fault fail_one(struct __test_metadata *_metadata, int fd,
+			   unsigned long offset, unsigned long size,
+			   unsigned int type, int nth)
+{
+	enum fault fault = FAULT_NONE;
+	bool injected;
+	char when[64];
+	int id;
+
+	id = block_map_fail(fd, offset, size, type, nth, &injected);
+	if (id == -EOPNOTSUPP) {
+		SKIP(return FAULT_NONE, "no fault injection");
+	} else if (id >= 0) {
+		fault = injected ? FAULT_HARMLESS : FAULT_NONE;
+		ASSERT_EQ(0, block_unmap(fd, id));
+	} else if (!injected) {
+		EXPECT_LE(0, id) {
+			TH_LOG("%s mapping, no fault injected: %s",
+			       type_name(type), strerror(-id));
+		}
+	} else {
+		fault = FAULT_FATAL;
+		snprintf(when, sizeof(when), "%s mapping, allocation %d failed",
+			 type_name(type), nth);
+		expect_direct(_metadata, fd, 0, NR_2_LARGE, TEST_IOREMAP_WB,
+			      when);
+		/* Refused if anything is still reserved; splits no large page */
+		id = block_map(fd, offset, size, TEST_IOREMAP_WB);
+		EXPECT_LE(0, id) {
+			TH_LOG("%s: WB mapping: %s, expected success", when,
+			       strerror(-id));
+		}
+		if (id >= 0)
+			ASSERT_EQ(0, block_unmap(fd, id));
+	}
+	ASSERT_EQ(0, ioctl(fd, TEST_IOREMAP_HEAL));
+	return fault;
+}
+
+/*
+ * Let every allocation of every type fail in turn, until none is left. Whatever
+ * splits a large page changes which allocations there are: start again then, so
+ * that one block is enough for all types. Write-back splits nothing and comes
+ * first: a fault that it survives would only cost the others a large page.
+ */
+TEST_F(failed_mapping, every_allocation)
+{
+	int fd = self->fd, large, left, nth, failed = 0;
+	unsigned int i = ARRAY_SIZE(all_types);
+	enum fault fault, worst = FAULT_FATAL;
+
+	ASSERT_EQ(TEST_IOREMAP_WB, all_types[i - 1]);
+	large = ioctl(fd, TEST_IOREMAP_NR_LARGE);
+	for (nth = 1; worst != FAULT_NONE && nth <= MAX_NTH; nth++) {
+		worst = FAULT_NONE;
+		for (i = ARRAY_SIZE(all_types); i--;) {
+			if (!have_type(all_types[i]))
+				continue;
+			fault = fail_one(_metadata, fd, variant->offset,
+					 variant->size, all_types[i], nth);
+			failed += fault == FAULT_FATAL;
+			if (fault > worst)
+				worst = fault;
+			if (fault == FAULT_HARMLESS && large &&
+			    all_types[i] == TEST_IOREMAP_WB)
+				break;
+			left = ioctl(fd, TEST_IOREMAP_NR_LARGE);
+			if (left < large) {
+				large = left;
+				worst = FAULT_FATAL;
+				nth = 0;
+				break;
+			}
+		}
+	}
+
+	TH_LOG("%d mappings failed", failed);
+	EXPECT_EQ(FAULT_NONE, worst) {
+		TH_LOG("mapping still fails at allocation %d", nth - 1);
+	}
+	if (!failed && __test_passed(_metadata))
+		SKIP(return, "no allocation could be made to fail");
 }
 
 FIXTURE(ioremap_error) {
@@ -102,8 +228,9 @@ FIXTURE_VARIANT_ADD(ioremap_error, wb) {
 
 FIXTURE_SETUP(ioremap_error)
 {
-	self->fd = open(DEVICE, O_RDWR | O_CLOEXEC);
-	ASSERT_LE(0, self->fd);
+	if (skip_type(_metadata, variant->type))
+		return;
+	self->fd = open_block(_metadata, ORDER_2_LARGE, 0);
 }
 
 FIXTURE_TEARDOWN(ioremap_error)
@@ -111,94 +238,20 @@ FIXTURE_TEARDOWN(ioremap_error)
 	close(self->fd);
 }
 
-/*
- * Map with the @nth allocation failing; *@injected tells whether it did. The
- * file is open all the time, since opening it allocates, too.
- */
-static int map_fail_nth(struct __test_metadata *_metadata, int fd, int nth_fd,
-			unsigned long offset, unsigned long size,
-			unsigned int type, int nth, bool *injected)
+/* The direct map of the first 16 pages has kept the type @stale. */
+static void expect_no_alias(struct __test_metadata *_metadata, int fd,
+			    unsigned int stale, unsigned int type)
 {
-	char buf[16] = "";
-	int id, len;
+	int id = block_map(fd, 0, 16 * PAGE, type);
 
-	len = snprintf(buf, sizeof(buf), "%d", nth);
-	ASSERT_EQ(len, pwrite(nth_fd, buf, len, 0));
-	id = block_map(fd, offset, size, type);
-	len = pread(nth_fd, buf, sizeof(buf) - 1, 0);
-	ASSERT_EQ(1, pwrite(nth_fd, "0", 1, 0));
-	ASSERT_LT(0, len);
-	*injected = !atoi(buf);
-	return id;
-}
-
-static void sweep(struct __test_metadata *_metadata, int fd,
-		  unsigned long offset, unsigned long size, unsigned int type,
-		  unsigned int other)
-{
-	/* Other than write-back, ioremap() has to split large pages */
-	unsigned int flags = type == TEST_IOREMAP_WB ? 0 : TEST_IOREMAP_LARGE;
-	int err, id, nth, nth_fd, failed = 0;
-	bool injected = true;
-	char when[32];
-
-	nth_fd = open(FAIL_NTH, O_RDWR | O_CLOEXEC);
-	ASSERT_LE(0, nth_fd);
-
-	for (nth = 1; nth <= MAX_NTH && injected; nth++) {
-		err = block_alloc(fd, ORDER_2_LARGE, flags);
-		if (err == -ENOENT && __test_passed(_metadata))
-			SKIP(return, "no large page left to split");
-		ASSERT_EQ(0, err);
-
-		id = map_fail_nth(_metadata, fd, nth_fd, offset, size, type,
-				  nth, &injected);
-		if (id >= 0) {
-			ASSERT_EQ(0, block_unmap(fd, id));
-		} else if (injected) {
-			failed++;
-			snprintf(when, sizeof(when), "allocation %d failed",
-				 nth);
-			expect_direct(_metadata, fd, 0, NR_2_LARGE,
-				      TEST_IOREMAP_WB, when);
-			id = block_map(fd, offset, size, other);
-			EXPECT_LE(0, id) {
-				TH_LOG("%s: %s mapping: %s, expected success",
-				       when, type_name(other), strerror(-id));
-			}
-			if (id >= 0)
-				ASSERT_EQ(0, block_unmap(fd, id));
-		} else {
-			EXPECT_LE(0, id)
-				TH_LOG("refused without an injected fault");
-		}
-		ASSERT_EQ(0, ioctl(fd, TEST_IOREMAP_FREE));
+	if (id < 0)
+		return;
+	EXPECT_EQ(stale, type) {
+		TH_LOG("%s mapping allowed while the direct map is %s, expected refusal",
+		       type_name(type), type_name(stale));
 	}
-
-	close(nth_fd);
-	TH_LOG("%d of %d failed allocations failed the mapping", failed,
-	       nth - 2);
-	EXPECT_FALSE(injected) {
-		TH_LOG("mapping still fails at allocation %d", nth - 1);
-	}
-	if (!failed && __test_passed(_metadata))
-		SKIP(return, "no allocation could be made to fail");
-}
-
-TEST_F(ioremap_error, across_large_pages)
-{
-	if (!have_faults)
-		SKIP(return, "no fault injection (fail-nth, debugfs)");
-	sweep(_metadata, self->fd, SZ_LARGE - 8 * PAGE, 16 * PAGE,
-	      variant->type, variant->other);
-}
-
-TEST_F(ioremap_error, many_pages)
-{
-	if (!have_faults)
-		SKIP(return, "no fault injection (fail-nth, debugfs)");
-	sweep(_metadata, self->fd, PAGE, 2 * SZ_LARGE - 2 * PAGE,
-	      variant->type, variant->other);
+	expect_direct(_metadata, fd, 0, 16, type, "mapped again");
+	ASSERT_EQ(0, block_unmap(fd, id));
 }
 
 /*
@@ -207,18 +260,17 @@ TEST_F(ioremap_error, many_pages)
  */
 TEST_F(ioremap_error, restore_fails)
 {
-	int fd = self->fd, id, hits;
+	struct test_ioremap_hook seen;
+	int fd = self->fd, id;
 	unsigned int i;
 
-	ASSERT_EQ(0, block_alloc(fd, ORDER_2_LARGE, 0));
 	id = block_map(fd, 0, 16 * PAGE, variant->type);
 	ASSERT_LE(0, id);
-	if (ioctl(fd, TEST_IOREMAP_FAIL_WB, 1))
+	if (hook_wb(fd, TEST_IOREMAP_HOOK_FAIL, &seen))
 		SKIP(return, "cannot make it fail: %s", strerror(errno));
 	ASSERT_EQ(0, block_unmap(fd, id));
-	hits = ioctl(fd, TEST_IOREMAP_FAIL_WB, 0);
-	ASSERT_LE(0, hits);
-	if (!hits) {
+	ASSERT_EQ(0, hook_wb(fd, TEST_IOREMAP_HOOK_OFF, &seen));
+	if (!seen.hits) {
 		expect_direct(_metadata, fd, 0, 16, TEST_IOREMAP_WB,
 			      "unmapped, no failure injected");
 		if (variant->type != TEST_IOREMAP_WB &&
@@ -227,14 +279,12 @@ TEST_F(ioremap_error, restore_fails)
 		return;
 	}
 
-	for (i = 0; i < ARRAY_SIZE(all_types); i++) {
-		id = block_map(fd, 0, 16 * PAGE, all_types[i]);
-		if (id < 0)
-			continue;
-		expect_direct(_metadata, fd, 0, 16, all_types[i],
-			      "mapped again");
-		ASSERT_EQ(0, block_unmap(fd, id));
-	}
+	/* The same type last: if allowed, it makes the direct map right. */
+	for (i = 0; i < ARRAY_SIZE(all_types); i++)
+		if (all_types[i] != variant->type && have_type(all_types[i]))
+			expect_no_alias(_metadata, fd, variant->type,
+					all_types[i]);
+	expect_no_alias(_metadata, fd, variant->type, variant->type);
 
 	ASSERT_EQ(0, ioctl(fd, TEST_IOREMAP_HEAL));
 	expect_direct(_metadata, fd, 0, NR_2_LARGE, TEST_IOREMAP_WB,

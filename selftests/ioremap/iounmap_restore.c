@@ -23,9 +23,11 @@ FIXTURE_VARIANT_ADD(iounmap_restore, wb) { .type = TEST_IOREMAP_WB };
 
 FIXTURE_SETUP(iounmap_restore)
 {
-	self->fd = open(DEVICE, O_RDWR | O_CLOEXEC);
-	ASSERT_LE(0, self->fd);
-	ASSERT_EQ(0, block_alloc(self->fd, ORDER_2_LARGE, 0));
+	if (skip_type(_metadata, variant->type))
+		return;
+	self->fd = open_block(_metadata, ORDER_2_LARGE, 0);
+	if (_metadata->exit_code)
+		return;
 	expect_direct(_metadata, self->fd, 0, NR_2_LARGE, TEST_IOREMAP_WB,
 		      "before");
 }
@@ -82,6 +84,42 @@ TEST_F(iounmap_restore, across_large_pages)
 {
 	map_unmap(_metadata, self->fd, SZ_LARGE - 8 * PAGE, 16 * PAGE,
 		  variant->type);
+}
+
+/*
+ * As long as the mapping exists, a write-back direct map is an alias of another
+ * type; as long as the direct map is not write-back, so is a new mapping.
+ */
+TEST_F(iounmap_restore, order)
+{
+	struct test_ioremap_hook seen;
+	int id;
+
+	if (variant->type == TEST_IOREMAP_WB)
+		SKIP(return, "nothing to restore");
+
+	id = block_map(self->fd, 0, 16 * PAGE, variant->type);
+	ASSERT_LE(0, id);
+	if (hook_wb(self->fd, TEST_IOREMAP_HOOK_WATCH, &seen))
+		SKIP(return, "cannot watch it: %s", strerror(errno));
+	ASSERT_EQ(0, block_unmap(self->fd, id));
+	ASSERT_EQ(0, hook_wb(self->fd, TEST_IOREMAP_HOOK_OFF, &seen));
+
+	expect_direct(_metadata, self->fd, 0, NR_2_LARGE, TEST_IOREMAP_WB,
+		      "unmapped");
+	if (!seen.hits) {
+		if (__test_passed(_metadata))
+			SKIP(return, "iounmap() does not use _set_memory_wb()");
+		return;
+	}
+	EXPECT_EQ(0, seen.mapped) {
+		TH_LOG("direct map made WB: %u of 16 pages still mapped %s, expected 0",
+		       seen.mapped, type_name(variant->type));
+	}
+	EXPECT_TRUE(seen.reserved) {
+		TH_LOG("direct map made WB: %s not reserved any more",
+		       type_name(variant->type));
+	}
 }
 
 /* What a later, innocent user of the same pages gets */

@@ -5,6 +5,7 @@
  */
 #include <linux/fs.h>
 #include <linux/io.h>
+#include <linux/ioport.h>
 #include <linux/kprobes.h>
 #include <linux/miscdevice.h>
 #include <linux/mm.h>
@@ -21,10 +22,11 @@
 #include "test_ioremap.h"
 
 #define RECYCLE_TRIES	32
+/* IA32_PAT after reset, and what page table bits mean without it */
+#define PAT_RESET	0x0007040600070406ULL
 
 struct test_map {
 	void __iomem *addr;
-	u64 offset;
 	u64 size;
 };
 
@@ -32,13 +34,35 @@ struct test_file {
 	struct mutex lock;	/* one command at a time */
 	struct page *block;
 	unsigned int order;
+	bool low;
 	struct test_map maps[TEST_IOREMAP_MAPS];
+	struct test_map *leaving;
 };
+
+static unsigned long low_taken;
+
+static u64 pat_msr(void)
+{
+	u32 low, high;
+
+	if (rdmsr_safe(MSR_IA32_CR_PAT, &low, &high))
+		return PAT_RESET;
+	return (u64)high << 32 | low;
+}
+
+static u32 pat_types(void)
+{
+	u64 pat = pat_msr();
+	u32 types = 0;
+
+	for (; pat; pat >>= 8)
+		types |= 1U << (pat & 7);
+	return types;
+}
 
 static u8 page_type(unsigned long addr)
 {
 	unsigned int level, slot;
-	u32 low, high;
 	pteval_t val;
 	pte_t *pte;
 
@@ -54,8 +78,7 @@ static u8 page_type(unsigned long addr)
 	if (val & (level == PG_LEVEL_4K ? _PAGE_PAT : _PAGE_PAT_LARGE))
 		slot += 4;
 
-	rdmsr(MSR_IA32_CR_PAT, low, high);
-	return ((u64)high << 32 | low) >> (slot * 8) & 7;
+	return pat_msr() >> (slot * 8) & 7;
 }
 
 static unsigned long block_size(const struct test_file *tf)
@@ -73,9 +96,31 @@ static unsigned long count_not_wb(struct page *page, unsigned int order)
 	return n;
 }
 
-static int heal(struct page *page, unsigned int order)
+static unsigned long map_first(const struct test_map *map)
 {
-	return set_memory_wb((unsigned long)page_address(page), 1 << order);
+	return (unsigned long)map->addr & PAGE_MASK;
+}
+
+static unsigned long map_pages(const struct test_map *map)
+{
+	return PFN_UP(offset_in_page(map->addr) + map->size);
+}
+
+static int heal(const struct test_file *tf)
+{
+	unsigned long addr = (unsigned long)page_address(tf->block);
+
+	/*
+	 * Below 1 MiB set_memory_wb() releases an entry of the memory type
+	 * tree, so there has to be one.
+	 */
+	if (tf->low) {
+		int ret = set_memory_uc(addr, 1 << tf->order);
+
+		if (ret)
+			return ret;
+	}
+	return set_memory_wb(addr, 1 << tf->order);
 }
 
 static void reserve_block(struct page *page, unsigned int order)
@@ -94,16 +139,21 @@ static void unreserve_block(struct page *page, unsigned int order)
 		ClearPageReserved(page + i);
 }
 
-static bool is_large(struct page *page, unsigned int order)
+static unsigned long count_large(struct page *page, unsigned int order)
 {
 	unsigned long addr = (unsigned long)page_address(page);
 	unsigned long end = addr + (PAGE_SIZE << order);
+	unsigned long n = 0;
 	unsigned int level;
 
 	for (; addr < end; addr += PMD_SIZE)
-		if (!lookup_address(addr, &level) || level == PG_LEVEL_4K)
-			return false;
-	return true;
+		n += lookup_address(addr, &level) && level != PG_LEVEL_4K;
+	return n;
+}
+
+static bool is_large(struct page *page, unsigned int order)
+{
+	return count_large(page, order) == PAGE_SIZE << order >> PMD_SHIFT;
 }
 
 static struct page *alloc_block(unsigned int order)
@@ -111,75 +161,139 @@ static struct page *alloc_block(unsigned int order)
 	return alloc_pages(GFP_KERNEL | __GFP_NOWARN | __GFP_NORETRY, order);
 }
 
+#ifdef CONFIG_KPROBES
+static DEFINE_MUTEX(hook_lock);
+static struct test_file *hook_file;
+static struct task_struct *hook_task;
+static struct test_ioremap_hook hook_seen;
+
+/* Runs instead of _set_memory_wb(), as if its caller had called this */
+static int hooked_wb(unsigned long addr, int numpages)
+{
+	const struct test_map *map = hook_file->leaving;
+	void __iomem *other;
+	unsigned long i;
+
+	hook_seen.hits++;
+	if (hook_seen.mode == TEST_IOREMAP_HOOK_FAIL)
+		return -ENOMEM;
+
+	for (i = 0; map && i < map_pages(map); i++)
+		hook_seen.mapped += page_type(map_first(map) + i * PAGE_SIZE) !=
+				    TEST_IOREMAP_UNMAPPED;
+
+	other = ioremap_cache(__pa(addr), (unsigned long)numpages << PAGE_SHIFT);
+	hook_seen.reserved = !other;
+	if (other)
+		iounmap(other);
+
+	/*
+	 * _set_memory_wb() is not exported. This one also releases the type,
+	 * as the caller will; twice is the same as once for RAM above 1 MiB.
+	 */
+	return set_memory_wb(addr, numpages);
+}
+
+static int hook_pre(struct kprobe *p, struct pt_regs *regs)
+{
+	if (cmpxchg(&hook_task, current, NULL) != current)
+		return 0;
+	instruction_pointer_set(regs, (unsigned long)hooked_wb);
+	return 1;
+}
+
 /*
  * A kprobe that sends callers elsewhere needs a post_handler: it keeps the
  * probe from being optimized to a jump, which could not do that.
  */
-#ifdef CONFIG_KPROBES
-static DEFINE_MUTEX(fail_lock);
-static struct test_file *fail_file;
-static struct task_struct *fail_task;
-static int fail_hits;
-
-static int fail_wb(unsigned long addr, int numpages)
-{
-	return -ENOMEM;
-}
-
-static int fail_pre(struct kprobe *p, struct pt_regs *regs)
-{
-	if (cmpxchg(&fail_task, current, NULL) != current)
-		return 0;
-	fail_hits++;
-	instruction_pointer_set(regs, (unsigned long)fail_wb);
-	return 1;
-}
-
-static void fail_post(struct kprobe *p, struct pt_regs *regs,
+static void hook_post(struct kprobe *p, struct pt_regs *regs,
 		      unsigned long flags)
 {
 }
 
-static struct kprobe fail_probe;
+static struct kprobe hook_probe;
 
-static long do_fail_wb(struct test_file *tf, unsigned long arg)
+static long hook_start(struct test_file *tf, u32 mode)
 {
+	hook_probe = (struct kprobe) {
+		.symbol_name	= "_set_memory_wb",
+		.pre_handler	= hook_pre,
+		.post_handler	= hook_post,
+	};
+	if (register_kprobe(&hook_probe))
+		return -EOPNOTSUPP;
+
+	hook_file = tf;
+	hook_seen = (struct test_ioremap_hook) { .mode = mode };
+	WRITE_ONCE(hook_task, current);
+	return 0;
+}
+
+static void hook_stop(void)
+{
+	WRITE_ONCE(hook_task, NULL);
+	unregister_kprobe(&hook_probe);
+	hook_file = NULL;
+}
+
+static long do_hook_wb(struct test_file *tf, struct test_ioremap_hook *req)
+{
+	u32 mode = req->mode;
 	long ret = 0;
 
-	if (arg > 1)
+	if (mode > TEST_IOREMAP_HOOK_WATCH)
 		return -EINVAL;
+	if (mode != TEST_IOREMAP_HOOK_OFF && (!tf->block || tf->low))
+		return -ENXIO;
 
-	mutex_lock(&fail_lock);
-	if (arg && fail_file) {
-		ret = -EBUSY;
-	} else if (arg) {
-		fail_probe = (struct kprobe) {
-			.symbol_name	= "_set_memory_wb",
-			.pre_handler	= fail_pre,
-			.post_handler	= fail_post,
-		};
-		if (register_kprobe(&fail_probe)) {
-			ret = -EOPNOTSUPP;
-		} else {
-			fail_file = tf;
-			fail_hits = 0;
-			WRITE_ONCE(fail_task, current);
-		}
-	} else if (fail_file == tf) {
-		WRITE_ONCE(fail_task, NULL);
-		unregister_kprobe(&fail_probe);
-		fail_file = NULL;
-		ret = fail_hits;
+	memset(req, 0, sizeof(*req));
+	mutex_lock(&hook_lock);
+	if (hook_file == tf) {
+		hook_stop();
+		*req = hook_seen;
 	}
-	mutex_unlock(&fail_lock);
+	if (mode != TEST_IOREMAP_HOOK_OFF)
+		ret = hook_file ? -EBUSY : hook_start(tf, mode);
+	mutex_unlock(&hook_lock);
 	return ret;
 }
 #else
-static long do_fail_wb(struct test_file *tf, unsigned long arg)
+static long do_hook_wb(struct test_file *tf, struct test_ioremap_hook *req)
 {
-	return arg ? -EOPNOTSUPP : 0;
+	if (req->mode != TEST_IOREMAP_HOOK_OFF)
+		return -EOPNOTSUPP;
+	memset(req, 0, sizeof(*req));
+	return 0;
 }
 #endif
+
+static void free_list(struct list_head *pages, unsigned int order)
+{
+	struct page *page;
+
+	while (!list_empty(pages)) {
+		page = list_first_entry(pages, struct page, lru);
+		list_del(&page->lru);
+		__free_pages(page, order);
+	}
+}
+
+static long take_low(struct test_file *tf, unsigned int order)
+{
+	unsigned long pfn = PHYS_PFN(TEST_IOREMAP_LOW_ADDR), i;
+
+	for (i = pfn; i < pfn + (1UL << order); i++)
+		if (!pfn_valid(i) || !page_is_ram(i) ||
+		    !PageReserved(pfn_to_page(i)))
+			return -ENODEV;
+
+	if (test_and_set_bit(0, &low_taken))
+		return -EBUSY;
+	tf->block = pfn_to_page(pfn);
+	tf->order = order;
+	tf->low = true;
+	return 0;
+}
 
 static long do_alloc(struct test_file *tf, const struct test_ioremap_alloc *req)
 {
@@ -189,6 +303,9 @@ static long do_alloc(struct test_file *tf, const struct test_ioremap_alloc *req)
 
 	if (tf->block)
 		return -EBUSY;
+	if (req->flags == TEST_IOREMAP_LOW &&
+	    req->order <= TEST_IOREMAP_LOW_ORDER)
+		return take_low(tf, req->order);
 	if (req->order > TEST_IOREMAP_MAX_ORDER ||
 	    req->flags & ~TEST_IOREMAP_LARGE ||
 	    (req->flags && PAGE_SIZE << req->order < PMD_SIZE))
@@ -209,11 +326,7 @@ static long do_alloc(struct test_file *tf, const struct test_ioremap_alloc *req)
 		list_add(&page->lru, &rejected);
 	}
 
-	while (!list_empty(&rejected)) {
-		page = list_first_entry(&rejected, struct page, lru);
-		list_del(&page->lru);
-		__free_pages(page, req->order);
-	}
+	free_list(&rejected, req->order);
 
 	if (!found)
 		return i ? -ENOENT : -ENOMEM;
@@ -237,27 +350,69 @@ static void unmap_all(struct test_file *tf)
 
 static long do_free(struct test_file *tf)
 {
-	do_fail_wb(tf, 0);
+	struct test_ioremap_hook off = { .mode = TEST_IOREMAP_HOOK_OFF };
+
+	do_hook_wb(tf, &off);
 
 	if (!tf->block)
 		return -ENXIO;
 
 	unmap_all(tf);
-	if (heal(tf->block, tf->order)) {
+	if (heal(tf)) {
 		pr_err("direct map of %#llx not restored, leaking it\n",
 		       (u64)page_to_phys(tf->block));
+	} else if (tf->low) {
+		clear_bit(0, &low_taken);
 	} else {
 		unreserve_block(tf->block, tf->order);
 		__free_pages(tf->block, tf->order);
 	}
 	tf->block = NULL;
+	tf->low = false;
 	return 0;
+}
+
+static void __iomem *map_type(resource_size_t phys, unsigned long size,
+			      u32 type)
+{
+	switch (type) {
+	case TEST_IOREMAP_UC:
+		return ioremap_uc(phys, size);
+	case TEST_IOREMAP_WC:
+		return ioremap_wc(phys, size);
+	case TEST_IOREMAP_WT:
+		return ioremap_wt(phys, size);
+	case TEST_IOREMAP_WB:
+		return ioremap_cache(phys, size);
+	case TEST_IOREMAP_UC_MINUS:
+		return ioremap(phys, size);
+	default:
+		return IOMEM_ERR_PTR(-EINVAL);
+	}
+}
+
+/* As map_type(), with the *@nth possible fault injected; *@nth: how many short */
+static void __iomem *map_type_fail_nth(resource_size_t phys, unsigned long size,
+				       u32 type, u32 *nth)
+{
+	void __iomem *addr;
+#ifdef CONFIG_FAULT_INJECTION
+	unsigned int old = current->fail_nth;
+
+	WRITE_ONCE(current->fail_nth, *nth);
+#endif
+	addr = map_type(phys, size, type);
+#ifdef CONFIG_FAULT_INJECTION
+	*nth = READ_ONCE(current->fail_nth);
+	WRITE_ONCE(current->fail_nth, old);
+#endif
+	return addr;
 }
 
 static long do_map(struct test_file *tf, struct test_ioremap_map *req)
 {
+	bool fail = req->fail_nth;
 	void __iomem *addr;
-	resource_size_t phys;
 	int id;
 
 	if (!tf->block)
@@ -265,6 +420,8 @@ static long do_map(struct test_file *tf, struct test_ioremap_map *req)
 	if (!req->size || req->size > block_size(tf) ||
 	    req->offset > block_size(tf) - req->size)
 		return -EINVAL;
+	if (fail && !IS_ENABLED(CONFIG_FAULT_INJECTION))
+		return -EOPNOTSUPP;
 
 	for (id = 0; id < TEST_IOREMAP_MAPS; id++)
 		if (!tf->maps[id].addr)
@@ -272,31 +429,14 @@ static long do_map(struct test_file *tf, struct test_ioremap_map *req)
 	if (id == TEST_IOREMAP_MAPS)
 		return -ENOSPC;
 
-	phys = page_to_phys(tf->block) + req->offset;
-	switch (req->type) {
-	case TEST_IOREMAP_UC:
-		addr = ioremap_uc(phys, req->size);
-		break;
-	case TEST_IOREMAP_UC_MINUS:
-		addr = ioremap(phys, req->size);
-		break;
-	case TEST_IOREMAP_WC:
-		addr = ioremap_wc(phys, req->size);
-		break;
-	case TEST_IOREMAP_WT:
-		addr = ioremap_wt(phys, req->size);
-		break;
-	case TEST_IOREMAP_WB:
-		addr = ioremap_cache(phys, req->size);
-		break;
-	default:
-		return -EINVAL;
-	}
+	addr = map_type_fail_nth(page_to_phys(tf->block) + req->offset,
+				 req->size, req->type, &req->fail_nth);
+	if (IS_ERR(addr))
+		return PTR_ERR(addr);
 	if (!addr)
-		return -EIO;
+		return fail && !req->fail_nth ? -ENOMEM : -EIO;
 
 	tf->maps[id].addr = addr;
-	tf->maps[id].offset = req->offset;
 	tf->maps[id].size = req->size;
 	req->id = id;
 	return 0;
@@ -307,8 +447,10 @@ static long do_unmap(struct test_file *tf, unsigned long id)
 	if (id >= TEST_IOREMAP_MAPS || !tf->maps[id].addr)
 		return -EINVAL;
 
-	iounmap(tf->maps[id].addr);
-	tf->maps[id].addr = NULL;
+	tf->leaving = &tf->maps[id];
+	iounmap(tf->leaving->addr);
+	tf->leaving->addr = NULL;
+	tf->leaving = NULL;
 	return 0;
 }
 
@@ -325,10 +467,8 @@ static long do_query(struct test_file *tf, const struct test_ioremap_query *req)
 		base = (unsigned long)page_address(tf->block);
 		size = block_size(tf);
 	} else if (req->id < TEST_IOREMAP_MAPS && tf->maps[req->id].addr) {
-		base = (unsigned long)tf->maps[req->id].addr;
-		size = PAGE_ALIGN(offset_in_page(base) +
-				  tf->maps[req->id].size);
-		base &= PAGE_MASK;
+		base = map_first(&tf->maps[req->id]);
+		size = map_pages(&tf->maps[req->id]) << PAGE_SHIFT;
 	} else {
 		return -EINVAL;
 	}
@@ -344,48 +484,48 @@ static long do_query(struct test_file *tf, const struct test_ioremap_query *req)
 	return 0;
 }
 
+/*
+ * Pages that the kernel left uncached are in the allocator for a moment. Only
+ * what comes back from it may be touched: the rest belongs to someone else.
+ */
 static long do_recycle(struct test_file *tf, struct test_ioremap_recycle *res)
 {
 	struct page *old = tf->block, *page;
-	unsigned int order = tf->order;
-	bool stale;
-	LIST_HEAD(fresh);
+	unsigned long stale;
+	LIST_HEAD(others);
 	int i;
 
-	if (!old)
+	if (!old || tf->low)
 		return -ENXIO;
 	for (i = 0; i < TEST_IOREMAP_MAPS; i++)
 		if (tf->maps[i].addr)
 			return -EBUSY;
 
 	memset(res, 0, sizeof(*res));
-	stale = count_not_wb(old, order);
+	stale = count_not_wb(old, tf->order);
 	tf->block = NULL;
-	unreserve_block(old, order);
-	__free_pages(old, order);
+	unreserve_block(old, tf->order);
+	__free_pages(old, tf->order);
 
-	for (i = 0; i < RECYCLE_TRIES && !res->found; i++) {
-		page = alloc_block(order);
+	for (i = 0; i < RECYCLE_TRIES && !tf->block; i++) {
+		page = alloc_block(tf->order);
 		if (!page)
 			break;
 		if (page == old)
-			res->found = 1U << order;
-		res->not_wb += count_not_wb(page, order);
-		list_add(&page->lru, &fresh);
-	}
-
-	if (stale && !res->found && heal(old, order))
-		pr_err("direct map of %#llx not restored\n",
-		       (u64)page_to_phys(old));
-
-	while (!list_empty(&fresh)) {
-		page = list_first_entry(&fresh, struct page, lru);
-		list_del(&page->lru);
-		if (heal(page, order))
-			pr_err("direct map of %#llx not restored, leaking it\n",
-			       (u64)page_to_phys(page));
+			tf->block = page;
 		else
-			__free_pages(page, order);
+			list_add(&page->lru, &others);
+	}
+	free_list(&others, tf->order);
+
+	if (tf->block) {
+		res->found = 1U << tf->order;
+		res->not_wb = count_not_wb(old, tf->order);
+		reserve_block(old, tf->order);
+		do_free(tf);
+	} else if (stale) {
+		pr_warn("%lu pages from %#llx on were freed, not write-back, and not found again\n",
+			stale, (u64)page_to_phys(old));
 	}
 	return 0;
 }
@@ -400,6 +540,7 @@ static long test_ioremap_cmd(struct test_file *tf, unsigned int cmd,
 		struct test_ioremap_map map;
 		struct test_ioremap_query query;
 		struct test_ioremap_recycle recycle;
+		struct test_ioremap_hook hook;
 	} u;
 	long ret;
 
@@ -413,6 +554,7 @@ static long test_ioremap_cmd(struct test_file *tf, unsigned int cmd,
 	switch (cmd) {
 	case TEST_IOREMAP_INFO:
 		u.info.pat = pat_enabled();
+		u.info.types = pat_types();
 		ret = 0;
 		break;
 	case TEST_IOREMAP_ALLOC:
@@ -430,15 +572,22 @@ static long test_ioremap_cmd(struct test_file *tf, unsigned int cmd,
 		ret = do_recycle(tf, &u.recycle);
 		break;
 	case TEST_IOREMAP_HEAL:
-		return tf->block ? heal(tf->block, tf->order) : -ENXIO;
-	case TEST_IOREMAP_FAIL_WB:
-		return do_fail_wb(tf, arg);
+		return tf->block ? heal(tf) : -ENXIO;
+	case TEST_IOREMAP_HOOK_WB:
+		ret = do_hook_wb(tf, &u.hook);
+		break;
+	case TEST_IOREMAP_NR_LARGE:
+		return tf->block ? count_large(tf->block, tf->order) : -ENXIO;
 	default:
 		return -ENOTTY;
 	}
 
-	if (!ret && copy_to_user(argp, &u, _IOC_SIZE(cmd)))
+	if (!ret && copy_to_user(argp, &u, _IOC_SIZE(cmd))) {
+		/* Nobody knows the mapping's name */
+		if (cmd == TEST_IOREMAP_MAP)
+			do_unmap(tf, u.map.id);
 		return -EFAULT;
+	}
 	return ret;
 }
 
