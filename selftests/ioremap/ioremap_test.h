@@ -279,11 +279,18 @@ static inline void ioremap_test_init(void (*undo)(void), bool need_pat)
 	main_pid = getpid();
 	extra_cleanup = undo;
 	atexit(cleanup);
+	/* One at a time, so that none interrupts the handler of another */
+	sigemptyset(&sa.sa_mask);
+	for (i = 0; i < ARRAY_SIZE(signals); i++)
+		sigaddset(&sa.sa_mask, signals[i]);
 	for (i = 0; i < ARRAY_SIZE(signals); i++)
 		sigaction(signals[i], &sa, NULL);
 
+	/* No signal between loading the module and knowing that it is loaded */
+	sigprocmask(SIG_BLOCK, &sa.sa_mask, NULL);
 	if (access(DEVICE, F_OK))
 		load_module();
+	sigprocmask(SIG_UNBLOCK, &sa.sa_mask, NULL);
 
 	fd = open(DEVICE, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
