@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A discard on a snapshot with "discard_zeroes_cow" zeroes the chunks that it
+ * covers, on the COW device. It may change nothing outside of what was
+ * discarded, wherever it begins and ends.
+ */
+#include "../kselftest_harness.h"
+#include "dm_snapshot_test.h"
+
+#define CHUNKS		16U	/* of the origin */
+#define NR		10U	/* of them that have an exception */
+
+static const unsigned int chunks[NR] = { 0, 10, 1, 11, 2, 12, 3, 5, 6, 7 };
+
+FIXTURE(discard_zeroes_cow) {
+	char origin[64];
+	char cow[64];
+	unsigned int size;
+	unsigned int chunk;
+};
+
+FIXTURE_VARIANT(discard_zeroes_cow) {
+	unsigned int chunk;
+	const char *features;
+};
+
+/* Larger than 256 first: with the others, an unpatched kernel may oops */
+FIXTURE_VARIANT_ADD(discard_zeroes_cow, chunk_512k) {
+	.chunk = 1024, .features = "1 discard_zeroes_cow",
+};
+
+FIXTURE_VARIANT_ADD(discard_zeroes_cow, chunk_512k_passdown) {
+	.chunk = 1024,
+	.features = "2 discard_zeroes_cow discard_passdown_origin",
+};
+
+FIXTURE_VARIANT_ADD(discard_zeroes_cow, chunk_64k) {
+	.chunk = 128, .features = "1 discard_zeroes_cow",
+};
+
+FIXTURE_VARIANT_ADD(discard_zeroes_cow, chunk_4k) {
+	.chunk = 8, .features = "1 discard_zeroes_cow",
+};
+
+static int activate(FIXTURE_DATA(discard_zeroes_cow) *self,
+		    const FIXTURE_VARIANT(discard_zeroes_cow) *variant)
+{
+	return dm_new("snap", "0 %u snapshot %s %s P %u %s", self->size,
+		      self->origin, self->cow, self->chunk, variant->features);
+}
+
+FIXTURE_SETUP(discard_zeroes_cow)
+{
+	unsigned int i;
+
+	self->chunk = variant->chunk;
+	self->size = CHUNKS * self->chunk;
+	strcpy(self->origin, disk_path("origin"));
+	strcpy(self->cow, disk_path("cow"));
+	ASSERT_EQ(0, disk_new("origin", 8, 1));
+	ASSERT_EQ(0, disk_new("cow", 16, 1));
+	ASSERT_EQ(0, put(self->origin, 0, self->size, 'O'));
+	TH_LOG("create a snapshot with chunks of %u sectors", self->chunk);
+	ASSERT_EQ(0, activate(self, variant));
+	for (i = 0; i < NR; i++)
+		ASSERT_EQ(0, put(dm_path("snap"), chunks[i] * self->chunk,
+				 self->chunk, 'S'));
+}
+
+FIXTURE_TEARDOWN(discard_zeroes_cow)
+{
+	remove_all();
+}
+
+static int discard(const char *path, uint64_t sector, uint64_t nr)
+{
+	uint64_t range[2] = { sector * SECTOR, nr * SECTOR };
+	int fd = open(path, O_RDWR | O_CLOEXEC), r = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (ioctl(fd, BLKDISCARD, range))
+		r = -errno;
+	close(fd);
+	return r;
+}
+
+static int queue_attr(const char *path, const char *attr, unsigned long *value)
+{
+	char name[128], buf[32];
+	int r;
+
+	snprintf(name, sizeof(name), "/sys/block/%s/queue/%s",
+		 strrchr(path, '/') + 1, attr);
+	r = read_file(name, buf, sizeof(buf));
+	*value = strtoul(buf, NULL, 0);
+	return r;
+}
+
+/* Sectors from @from to @to were discarded, and nothing else has changed */
+static void check(struct __test_metadata *_metadata, const char *path,
+		  unsigned int chunk, unsigned int from, unsigned int to,
+		  const char *when)
+{
+	bool has[CHUNKS] = {};
+	unsigned int i;
+
+	for (i = 0; i < NR; i++)
+		has[chunks[i]] = true;
+	for (i = 0; i < CHUNKS; i++) {
+		unsigned int begin = i * chunk, end = begin + chunk;
+		unsigned char tag = has[i] ? 'S' : 'O';
+
+		if (from <= begin && end <= to) {
+			if (has[i])
+				expect_data(_metadata, path, begin, chunk, 0,
+					    when);
+			continue;
+		}
+		if (begin < from)
+			expect_data(_metadata, path, begin,
+				    (end < from ? end : from) - begin, tag,
+				    when);
+		if (end > to)
+			expect_data(_metadata, path, begin > to ? begin : to,
+				    end - (begin > to ? begin : to), tag, when);
+	}
+}
+
+static void discard_and_check(struct __test_metadata *_metadata,
+			      FIXTURE_DATA(discard_zeroes_cow) *self,
+			      const FIXTURE_VARIANT(discard_zeroes_cow) *variant,
+			      unsigned int from, unsigned int to)
+{
+	char when[80];
+	int r;
+
+	snprintf(when, sizeof(when), "sectors %u to %u discarded", from, to);
+	r = discard(dm_path("snap"), from, to - from);
+	ASSERT_EQ(0, r)
+		TH_LOG("BLKDISCARD: %s", strerror(-r));
+	check(_metadata, dm_path("snap"), self->chunk, from, to, when);
+
+	/* And on the disk */
+	ASSERT_EQ(0, dm_remove("snap"));
+	ASSERT_EQ(0, activate(self, variant));
+	strcat(when, ", activated again");
+	check(_metadata, dm_path("snap"), self->chunk, from, to, when);
+}
+
+/* These pass with and without the bug, if there is no oops */
+TEST_F(discard_zeroes_cow, one_chunk)
+{
+	discard_and_check(_metadata, self, variant, self->chunk,
+			  2 * self->chunk);
+}
+
+TEST_F(discard_zeroes_cow, part_of_a_chunk)
+{
+	discard_and_check(_metadata, self, variant, self->chunk + 1,
+			  2 * self->chunk - 1);
+}
+
+TEST_F(discard_zeroes_cow, whole_chunks)
+{
+	discard_and_check(_metadata, self, variant, 0, 4 * self->chunk);
+}
+
+/* As long as a chunk, but in two of them */
+TEST_F(discard_zeroes_cow, unaligned)
+{
+	discard_and_check(_metadata, self, variant, self->chunk / 2,
+			  self->chunk / 2 + self->chunk);
+}
+
+TEST_F(discard_zeroes_cow, short_across_chunks)
+{
+	discard_and_check(_metadata, self, variant, self->chunk - 2,
+			  self->chunk + 2);
+}
+
+TEST_F(discard_zeroes_cow, unaligned_whole_device)
+{
+	discard_and_check(_metadata, self, variant, 1, self->size - 1);
+}
+
+TEST_F(discard_zeroes_cow, limits)
+{
+	unsigned long value;
+
+	ASSERT_EQ(0, queue_attr(dm_path("snap"), "discard_granularity",
+				&value));
+	EXPECT_EQ(self->chunk * SECTOR, value) {
+		TH_LOG("discard_granularity is %lu, expected %llu", value,
+		       self->chunk * SECTOR);
+	}
+	ASSERT_EQ(0, queue_attr(dm_path("snap"), "discard_max_bytes",
+				&value));
+	EXPECT_EQ(self->chunk * SECTOR, value) {
+		TH_LOG("discard_max_bytes is %lu, expected %llu", value,
+		       self->chunk * SECTOR);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	static const char * const targets[] = { "snapshot", NULL };
+
+	dm_snapshot_test_init(NULL, targets);
+	return test_harness_run(argc, argv);
+}

@@ -1,0 +1,550 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the dm_snapshot selftests share. Include after kselftest_harness.h.
+ *
+ *  - memory backed null_blk disks: disk_new()
+ *  - device-mapper devices, by name, through the ioctls of /dev/mapper/control
+ *    and without udev: dm_new(), dm_reload(), dm_suspend(), ...
+ *  - a pattern that tells which sector was written where and when: put(),
+ *    expect_data()
+ *  - what is in the persistent exception store: store_entry()
+ *
+ * All names begin with PREFIX, so that cleanup() finds what a test has left.
+ */
+#ifndef _DM_SNAPSHOT_TEST_H
+#define _DM_SNAPSHOT_TEST_H
+
+#include <dirent.h>
+#include <endian.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/dm-ioctl.h>
+#include <linux/fs.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PREFIX		"dmsnaptest_"
+#define CONTROL		"/dev/mapper/control"
+#define NULLB		"/sys/kernel/config/nullb/"
+#define SECTOR		512ULL
+#define MAX_IO		(1U << 20)
+
+/* The persistent exception store: a header, then areas of entries and data */
+#define EXCEPTION_SIZE	16
+
+static pid_t main_pid;
+static bool module_loaded;
+static void (*extra_cleanup)(void);
+
+static inline void sleep_ms(unsigned int ms)
+{
+	struct timespec ts = { ms / 1000, (ms % 1000) * 1000000L };
+
+	nanosleep(&ts, NULL);
+}
+
+static inline int write_file(const char *path, const char *value)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	ssize_t ret;
+
+	if (fd < 0)
+		return -errno;
+	ret = write(fd, value, strlen(value));
+	if (ret < 0)
+		ret = -errno;
+	close(fd);
+	return ret < 0 ? ret : 0;
+}
+
+static inline int read_file(const char *path, char *buf, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t ret;
+
+	if (fd < 0)
+		return -errno;
+	ret = read(fd, buf, size - 1);
+	if (ret < 0)
+		ret = -errno;
+	else
+		buf[ret] = '\0';
+	close(fd);
+	return ret < 0 ? ret : 0;
+}
+
+/* Disks */
+
+static inline const char *disk_path(const char *name)
+{
+	static char path[4][64];
+	static unsigned int n;
+	char *p = path[n++ % 4];
+
+	snprintf(p, sizeof(path[0]), "/dev/" PREFIX "%s", name);
+	return p;
+}
+
+static inline int disk_set(const char *name, const char *key, const char *value)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), NULLB PREFIX "%s/%s", name, key);
+	return write_file(path, value);
+}
+
+/* A disk in memory. @discard: 1 if it shall support discard, otherwise 0 */
+static inline int disk_new(const char *name, unsigned long megabytes,
+			   int discard)
+{
+	char path[128], value[32];
+	int r, i;
+
+	snprintf(path, sizeof(path), NULLB PREFIX "%s", name);
+	if (mkdir(path, 0755))
+		return -errno;
+	snprintf(value, sizeof(value), "%lu", megabytes);
+	r = disk_set(name, "size", value);
+	if (!r)
+		r = disk_set(name, "blocksize", "512");
+	if (!r)
+		r = disk_set(name, "memory_backed", "1");
+	if (!r && discard)
+		r = disk_set(name, "discard", "1");
+	if (!r)
+		r = disk_set(name, "power", "1");
+	for (i = 0; !r && access(disk_path(name), F_OK) && i < 100; i++)
+		sleep_ms(20);
+	return r ? r : access(disk_path(name), F_OK) ? -errno : 0;
+}
+
+/* device-mapper */
+
+struct dm_request {
+	struct dm_ioctl io;
+	char data[8192];
+};
+
+static inline int dm_call(unsigned long cmd, const char *name, uint32_t flags,
+			  struct dm_request *req)
+{
+	int fd = open(CONTROL, O_RDWR | O_CLOEXEC), r = 0;
+
+	if (fd < 0)
+		return -errno;
+	req->io.version[0] = DM_VERSION_MAJOR;
+	req->io.data_size = sizeof(*req);
+	req->io.data_start = offsetof(struct dm_request, data);
+	req->io.flags = flags;
+	if (name)
+		snprintf(req->io.name, sizeof(req->io.name), PREFIX "%s", name);
+	if (ioctl(fd, cmd, req))
+		r = -errno;
+	close(fd);
+	return r;
+}
+
+static inline int dm_simple(unsigned long cmd, const char *name, uint32_t flags)
+{
+	struct dm_request req = {};
+
+	return dm_call(cmd, name, flags, &req);
+}
+
+static inline int dm_suspend(const char *name)
+{
+	return dm_simple(DM_DEV_SUSPEND, name, DM_SUSPEND_FLAG);
+}
+
+static inline int dm_resume(const char *name)
+{
+	return dm_simple(DM_DEV_SUSPEND, name, 0);
+}
+
+static inline int dm_create(const char *name)
+{
+	return dm_simple(DM_DEV_CREATE, name, 0);
+}
+
+static inline int dm_remove(const char *name)
+{
+	int r, i;
+
+	/* Something may still have it open, for a moment */
+	for (i = 0; i < 50; i++) {
+		r = dm_simple(DM_DEV_REMOVE, name, 0);
+		if (r != -EBUSY)
+			break;
+		sleep_ms(20);
+	}
+	return r;
+}
+
+/* The node that devtmpfs has for the device */
+static inline const char *dm_path(const char *name)
+{
+	static char path[4][64];
+	static unsigned int n;
+	struct dm_request req = {};
+	char *p = path[n++ % 4];
+
+	if (dm_call(DM_DEV_STATUS, name, 0, &req))
+		snprintf(p, sizeof(path[0]), "/nonexistent/%s", name);
+	else
+		snprintf(p, sizeof(path[0]), "/dev/dm-%u", minor(req.io.dev));
+	return p;
+}
+
+/* Load a table, written as for dmsetup: lines of START LENGTH TARGET ARGS */
+static inline int dm_vload(const char *name, const char *fmt, va_list ap)
+{
+	struct dm_request req = {};
+	char table[2048], *line, *save;
+	char *p = req.data;
+
+	vsnprintf(table, sizeof(table), fmt, ap);
+	for (line = strtok_r(table, "\n", &save); line;
+	     line = strtok_r(NULL, "\n", &save)) {
+		struct dm_target_spec *spec = (struct dm_target_spec *)p;
+		unsigned long long start, length;
+		int n;
+
+		if (sscanf(line, "%llu %llu %15s %n", &start, &length,
+			   spec->target_type, &n) < 3)
+			return -EINVAL;
+		spec->sector_start = start;
+		spec->length = length;
+		strcpy((char *)(spec + 1), line + n);
+		p += (sizeof(*spec) + strlen(line + n) + 1 + 7) & ~7UL;
+		spec->next = p - (char *)spec;
+		req.io.target_count++;
+	}
+	return dm_call(DM_TABLE_LOAD, name, 0, &req);
+}
+
+static inline __attribute__((format(printf, 2, 3)))
+int dm_load(const char *name, const char *fmt, ...)
+{
+	va_list ap;
+	int r;
+
+	va_start(ap, fmt);
+	r = dm_vload(name, fmt, ap);
+	va_end(ap);
+	return r;
+}
+
+static inline __attribute__((format(printf, 2, 3)))
+int dm_new(const char *name, const char *fmt, ...)
+{
+	va_list ap;
+	int r = dm_create(name);
+
+	if (r)
+		return r;
+	va_start(ap, fmt);
+	r = dm_vload(name, fmt, ap);
+	va_end(ap);
+	if (!r)
+		r = dm_resume(name);
+	if (r)
+		dm_remove(name);
+	return r;
+}
+
+/* Change the table of a live device */
+static inline __attribute__((format(printf, 2, 3)))
+int dm_reload(const char *name, const char *fmt, ...)
+{
+	va_list ap;
+	int r;
+
+	va_start(ap, fmt);
+	r = dm_vload(name, fmt, ap);
+	va_end(ap);
+	if (!r)
+		r = dm_suspend(name);
+	if (!r)
+		r = dm_resume(name);
+	return r;
+}
+
+/* The status of the first target */
+static inline const char *dm_status(const char *name)
+{
+	static char status[2][256];
+	static unsigned int n;
+	struct dm_request req = {};
+	char *p = status[n++ % 2];
+	int r;
+
+	r = dm_call(DM_TABLE_STATUS, name, DM_NOFLUSH_FLAG, &req);
+	if (r)
+		snprintf(p, sizeof(status[0]), "(%s)", strerror(-r));
+	else if (!req.io.target_count)
+		snprintf(p, sizeof(status[0]), "(no table)");
+	else
+		snprintf(p, sizeof(status[0]), "%.200s", req.data +
+			 req.io.data_start - offsetof(struct dm_request, data) +
+			 sizeof(struct dm_target_spec));
+	return p;
+}
+
+/* Wait until the status is @want; returns whether it came to be */
+static inline bool wait_status(const char *name, const char *want,
+			       unsigned int seconds)
+{
+	unsigned int i;
+
+	for (i = 0; i < seconds * 20; i++) {
+		if (!strcmp(dm_status(name), want))
+			return true;
+		sleep_ms(50);
+	}
+	return !strcmp(dm_status(name), want);
+}
+
+static inline bool dm_has_target(const char *name)
+{
+	struct dm_request req = {};
+	struct dm_target_versions *v;
+	char *p;
+
+	if (dm_call(DM_LIST_VERSIONS, NULL, 0, &req))
+		return false;
+	p = (char *)&req + req.io.data_start;
+	for (;;) {
+		v = (struct dm_target_versions *)p;
+		if (!strcmp(v->name, name))
+			return true;
+		if (!v->next)
+			return false;
+		p += v->next;
+	}
+}
+
+/* Data: each word of a sector holds @tag and the sector's number */
+
+static inline uint64_t pattern(unsigned char tag, uint64_t sector)
+{
+	return (uint64_t)tag << 56 | sector;
+}
+
+static inline void *io_buffer(void)
+{
+	static void *buf;
+
+	if (!buf && posix_memalign(&buf, 4096, MAX_IO))
+		buf = NULL;
+	return buf;
+}
+
+static inline int do_io(const char *path, bool write, uint64_t sector,
+			unsigned int nr)
+{
+	int fd = open(path, (write ? O_WRONLY : O_RDONLY) | O_DIRECT |
+		      O_CLOEXEC);
+	size_t size = nr * SECTOR;
+	ssize_t done;
+	int r = 0;
+
+	if (fd < 0)
+		return -errno;
+	done = write ? pwrite(fd, io_buffer(), size, sector * SECTOR) :
+		       pread(fd, io_buffer(), size, sector * SECTOR);
+	if (done != (ssize_t)size)
+		r = done < 0 ? -errno : -EIO;
+	close(fd);
+	return r;
+}
+
+/* Write @nr sectors, @unit of them at a time */
+static inline int put_by(const char *path, uint64_t sector, uint64_t nr,
+			 unsigned char tag, unsigned int unit)
+{
+	uint64_t *p = io_buffer(), s;
+	unsigned int i, n;
+	int r;
+
+	for (s = sector; s < sector + nr; s += n) {
+		n = sector + nr - s < unit ? sector + nr - s : unit;
+		for (i = 0; i < n * 64; i++)
+			p[i] = htole64(pattern(tag, s + i / 64));
+		r = do_io(path, true, s, n);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+static inline int put(const char *path, uint64_t sector, uint64_t nr,
+		      unsigned char tag)
+{
+	return put_by(path, sector, nr, tag, MAX_IO / SECTOR);
+}
+
+/* Expect what put() has written; @tag 0 stands for zeroes */
+static inline void expect_data(struct __test_metadata *_metadata,
+			       const char *path, uint64_t sector, uint64_t nr,
+			       unsigned char tag, const char *what)
+{
+	uint64_t s, want, wrong = 0, first = 0, *p = io_buffer();
+	unsigned char saw[16] = {};
+	unsigned int i, j, n;
+	int r;
+
+	for (s = sector; s < sector + nr; s += n) {
+		n = MAX_IO / SECTOR;
+		if (n > sector + nr - s)
+			n = sector + nr - s;
+		r = do_io(path, false, s, n);
+		ASSERT_EQ(0, r)
+			TH_LOG("%s: sector %llu: %s", what,
+			       (unsigned long long)s, strerror(-r));
+		for (i = 0; i < n; i++) {
+			want = tag ? pattern(tag, s + i) : 0;
+			for (j = 0; j < 64; j++)
+				if (p[i * 64 + j] != htole64(want))
+					break;
+			if (j < 64 && !wrong++) {
+				first = s + i;
+				memcpy(saw, &p[i * 64], sizeof(saw));
+			}
+		}
+	}
+	EXPECT_EQ(0, wrong) {
+		char hex[3 * sizeof(saw) + 1];
+
+		for (i = 0; i < sizeof(saw); i++)
+			sprintf(hex + 3 * i, "%02x ", saw[i]);
+		TH_LOG("%s: %llu of %llu sectors differ, sector %llu is %s, expected '%c'",
+		       what, (unsigned long long)wrong, (unsigned long long)nr,
+		       (unsigned long long)first, hex, tag ? tag : '0');
+	}
+}
+
+/*
+ * Read entry @i of the metadata area @area of a COW device. The caller knows
+ * the chunk size in sectors.
+ */
+static inline int store_entry(const char *path, unsigned int chunk,
+			      unsigned int area, unsigned int i,
+			      uint64_t *old_chunk, uint64_t *new_chunk)
+{
+	unsigned int per_area = chunk * SECTOR / EXCEPTION_SIZE;
+	uint64_t sector = (1 + (per_area + 1ULL) * area) * chunk;
+	uint64_t *p = io_buffer();
+	int r;
+
+	r = do_io(path, false, sector + i * EXCEPTION_SIZE / SECTOR, 1);
+	if (r)
+		return r;
+	p += i * EXCEPTION_SIZE % SECTOR / sizeof(*p);
+	*old_chunk = le64toh(p[0]);
+	*new_chunk = le64toh(p[1]);
+	return 0;
+}
+
+/* Setting up and leaving nothing behind */
+
+static inline void remove_all(void)
+{
+	struct dm_request req;
+	struct dm_name_list *l;
+	struct dirent *d;
+	char path[512], *p;
+	int i, left = 1;
+	DIR *dir;
+
+	/* A device goes when those on top of it are gone */
+	for (i = 0; i < 20 && left; i++) {
+		memset(&req, 0, sizeof(req));
+		if (dm_call(DM_LIST_DEVICES, NULL, 0, &req))
+			break;
+		left = 0;
+		p = (char *)&req + req.io.data_start;
+		do {
+			l = (struct dm_name_list *)p;
+			if (l->dev && !strncmp(l->name, PREFIX,
+					       strlen(PREFIX)) &&
+			    dm_simple(DM_DEV_REMOVE, l->name + strlen(PREFIX), 0))
+				left++;
+			p += l->next;
+		} while (l->next);
+		if (left)
+			sleep_ms(50);
+	}
+
+	dir = opendir(NULLB);
+	while (dir && (d = readdir(dir))) {
+		if (strncmp(d->d_name, PREFIX, strlen(PREFIX)))
+			continue;
+		snprintf(path, sizeof(path), NULLB "%s", d->d_name);
+		rmdir(path);
+	}
+	if (dir)
+		closedir(dir);
+}
+
+static void cleanup(void)
+{
+	if (getpid() != main_pid)
+		return;
+	if (extra_cleanup)
+		extra_cleanup();
+	remove_all();
+	if (module_loaded && system("modprobe -r null_blk"))
+		ksft_print_msg("null_blk stays loaded\n");
+}
+
+static void on_signal(int sig)
+{
+	cleanup();
+	_exit(128 + sig);
+}
+
+/* Set up, or exit saying why the tests cannot run. @targets: what is needed */
+static inline void dm_snapshot_test_init(void (*undo)(void),
+					 const char * const *targets)
+{
+	struct sigaction sa = { .sa_handler = on_signal };
+
+	main_pid = getpid();
+	extra_cleanup = undo;
+	atexit(cleanup);
+	sigaction(SIGINT, &sa, NULL);
+	sigaction(SIGTERM, &sa, NULL);
+	sigaction(SIGHUP, &sa, NULL);
+
+	if (geteuid())
+		ksft_exit_skip("has to be root\n");
+	if (access(CONTROL, R_OK | W_OK))
+		ksft_exit_skip("%s: %s\n", CONTROL, strerror(errno));
+	if (access("/sys/module/null_blk", F_OK))
+		module_loaded = !system("modprobe null_blk nr_devices=0 2>/dev/null");
+	if (access(NULLB, F_OK))
+		ksft_exit_skip("no null_blk with configfs\n");
+	for (; *targets; targets++) {
+		char cmd[64];
+
+		if (dm_has_target(*targets))
+			continue;
+		snprintf(cmd, sizeof(cmd), "modprobe dm-%s 2>/dev/null",
+			 *targets);
+		if (system(cmd) || !dm_has_target(*targets))
+			ksft_exit_skip("no dm target %s\n", *targets);
+	}
+	remove_all();
+}
+
+#endif /* _DM_SNAPSHOT_TEST_H */

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * snapshot-merge copies a run of chunks to the origin and then removes it from
+ * the metadata of the COW device. When that write fails, the merge stops, and
+ * the next resume has to begin with the same run again.
+ */
+#include "../kselftest_harness.h"
+#include "dm_snapshot_test.h"
+
+#define CHUNK		8U
+#define SIZE		8192U	/* of origin and COW device */
+
+/* Chunks of the origin that have an exception, in the order of the store */
+static const unsigned int chunks[] = { 40, 41, 20, 10, 11, 12 };
+
+#define NR		(sizeof(chunks) / sizeof(chunks[0]))
+
+FIXTURE(merge_commit_error) {
+	char origin[64];
+	char cow_disk[64];
+	char cow[64];
+	char done[64];
+};
+
+FIXTURE_SETUP(merge_commit_error)
+{
+	unsigned int i;
+
+	strcpy(self->origin, disk_path("origin"));
+	strcpy(self->cow_disk, disk_path("cow"));
+	snprintf(self->done, sizeof(self->done), "%u/%u %u", 2 * CHUNK, SIZE,
+		 2 * CHUNK);
+	ASSERT_EQ(0, disk_new("origin", SIZE / 2048, 0));
+	ASSERT_EQ(0, disk_new("cow", SIZE / 2048, 0));
+	ASSERT_EQ(0, put(self->origin, 0, SIZE, 'O'));
+	ASSERT_EQ(0, dm_new("cow", "0 %u linear %s 0", SIZE, self->cow_disk));
+	strcpy(self->cow, dm_path("cow"));
+
+	ASSERT_EQ(0, dm_new("snap", "0 %u snapshot %s %s P %u", SIZE,
+			    self->origin, self->cow, CHUNK));
+	for (i = 0; i < NR; i++)
+		ASSERT_EQ(0, put(dm_path("snap"), chunks[i] * CHUNK, CHUNK,
+				 'S'));
+	ASSERT_EQ(0, dm_remove("snap"));
+}
+
+FIXTURE_TEARDOWN(merge_commit_error)
+{
+	remove_all();
+}
+
+/* Chunks that have no exception keep 'O', the others have 'S', @chunk has @tag */
+static void expect_chunks(struct __test_metadata *_metadata, const char *path,
+			  unsigned int chunk, unsigned char tag,
+			  const char *when)
+{
+	unsigned char want[SIZE / CHUNK];
+	unsigned int i, n;
+
+	memset(want, 'O', sizeof(want));
+	for (i = 0; i < NR; i++)
+		want[chunks[i]] = 'S';
+	want[chunk] = tag;
+	for (i = 0; i < sizeof(want); i += n) {
+		for (n = 1; i + n < sizeof(want) && want[i + n] == want[i]; n++)
+			;
+		expect_data(_metadata, path, i * CHUNK, n * CHUNK, want[i],
+			    when);
+	}
+}
+
+static bool wait_merged(const char *cow_disk, unsigned int seconds)
+{
+	uint64_t old_chunk, new_chunk;
+	unsigned int i;
+
+	for (i = 0; i < seconds * 20; i++) {
+		if (!store_entry(cow_disk, CHUNK, 0, 0, &old_chunk,
+				 &new_chunk) && !new_chunk)
+			return true;
+		sleep_ms(50);
+	}
+	return false;
+}
+
+/* Loading the table reads the metadata, resume starts to merge. */
+#define load_merge()							\
+do {									\
+	ASSERT_EQ(0, dm_create("merge"));				\
+	ASSERT_EQ(0, dm_load("merge", "0 %u snapshot-merge %s %s P %u",	\
+			     SIZE, self->origin, self->cow, CHUNK));	\
+} while (0)
+
+/* A merge without an error passes with and without the bug */
+TEST_F(merge_commit_error, no_error)
+{
+	load_merge();
+	ASSERT_EQ(0, dm_resume("merge"));
+	EXPECT_TRUE(wait_status("merge", self->done, 10)) {
+		TH_LOG("status '%s', expected '%s'", dm_status("merge"),
+		       self->done);
+	}
+	ASSERT_EQ(0, dm_remove("merge"));
+	expect_chunks(_metadata, self->origin, 10, 'S', "merged");
+}
+
+TEST_F(merge_commit_error, retry)
+{
+	unsigned int i;
+
+	load_merge();
+	ASSERT_EQ(0, dm_reload("cow", "0 %u flakey %s 0 0 3600 1 error_writes",
+			       SIZE, self->cow_disk));
+	ASSERT_EQ(0, dm_resume("merge"));
+
+	/* More than one failure leaves what one leaves */
+	for (i = 0; i < 2; i++) {
+		ASSERT_TRUE(wait_status("merge", "Merge failed", 10)) {
+			TH_LOG("status '%s', expected 'Merge failed'",
+			       dm_status("merge"));
+		}
+		expect_chunks(_metadata, dm_path("merge"), 10, 'S',
+			      "after the error, through the snapshot");
+		if (i)
+			break;
+		ASSERT_EQ(0, dm_suspend("merge"));
+		ASSERT_EQ(0, dm_resume("merge"));
+		sleep_ms(500);
+	}
+
+	/* The COW device is fine again */
+	ASSERT_EQ(0, dm_reload("cow", "0 %u linear %s 0", SIZE,
+			       self->cow_disk));
+	/* To a chunk that was copied and not committed: not to be lost */
+	ASSERT_EQ(0, put(dm_path("merge"), 11 * CHUNK, CHUNK, 'N'));
+
+	ASSERT_EQ(0, dm_suspend("merge"));
+	ASSERT_EQ(0, dm_resume("merge"));
+	EXPECT_TRUE(wait_merged(self->cow_disk, 5))
+		TH_LOG("not merged");
+	expect_chunks(_metadata, dm_path("merge"), 11, 'N',
+		      "after retry, through the snapshot");
+	ASSERT_EQ(0, dm_remove("merge"));
+	expect_chunks(_metadata, self->origin, 11, 'N', "origin after retry");
+
+	load_merge();
+	ASSERT_EQ(0, dm_resume("merge"));
+	EXPECT_TRUE(wait_status("merge", self->done, 10)) {
+		TH_LOG("status '%s', expected '%s'", dm_status("merge"),
+		       self->done);
+	}
+	ASSERT_EQ(0, dm_remove("merge"));
+	expect_chunks(_metadata, self->origin, 11, 'N',
+		      "origin after activation");
+}
+
+int main(int argc, char **argv)
+{
+	static const char * const targets[] = {
+		"snapshot", "snapshot-merge", "linear", "flakey", NULL
+	};
+
+	dm_snapshot_test_init(NULL, targets);
+	return test_harness_run(argc, argv);
+}
