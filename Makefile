@@ -42,7 +42,7 @@ help:
 
 #: make                  fetch a stable kernel, apply the series, build, boot in QEMU, run the
 #:                       kselftests, print the table
-#:                         BASE=6.12|7.3  KERNEL=patched|base  AREA=x86  LINUX_TARBALL=FILE  KDIR=DIR
+#:                         BASE=6.12|7.3  KERNEL=patched|base  AREA=x86|dm  LINUX_TARBALL=FILE  KDIR=DIR
 #: make test             everything: static checks, tests of the harness, green on both patched
 #:                       bases, red on the unpatched ones; FULL=1 proves all of it anew, SEED=N
 #:                       repeats a sample
