@@ -55,6 +55,8 @@ static int activate(FIXTURE_DATA(cow_full) *self)
 
 FIXTURE_SETUP(cow_full)
 {
+	/* What a test that was killed has left */
+	remove_all();
 	self->cow_chunks = 1 + variant->areas * (PER_AREA + 1) + variant->extra;
 	strcpy(self->origin, disk_path("origin"));
 	strcpy(self->cow_disk, disk_path("cow"));

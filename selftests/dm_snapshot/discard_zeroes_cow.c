@@ -53,6 +53,8 @@ FIXTURE_SETUP(discard_zeroes_cow)
 {
 	unsigned int i;
 
+	/* What a test that was killed has left */
+	remove_all();
 	self->chunk = variant->chunk;
 	self->size = CHUNKS * self->chunk;
 	strcpy(self->origin, disk_path("origin"));

@@ -181,7 +181,7 @@ static inline int dm_remove(const char *name)
 	int r, i;
 
 	/* Something may still have it open, for a moment */
-	for (i = 0; i < 50; i++) {
+	for (i = 0; i < 500; i++) {
 		r = dm_simple(DM_DEV_REMOVE, name, 0);
 		if (r != -EBUSY)
 			break;

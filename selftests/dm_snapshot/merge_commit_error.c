@@ -26,6 +26,8 @@ FIXTURE_SETUP(merge_commit_error)
 {
 	unsigned int i;
 
+	/* What a test that was killed has left */
+	remove_all();
 	strcpy(self->origin, disk_path("origin"));
 	strcpy(self->cow_disk, disk_path("cow"));
 	snprintf(self->done, sizeof(self->done), "%u/%u %u", 2 * CHUNK, SIZE,
@@ -136,7 +138,7 @@ TEST_F(merge_commit_error, retry)
 
 	ASSERT_EQ(0, dm_suspend("merge"));
 	ASSERT_EQ(0, dm_resume("merge"));
-	EXPECT_TRUE(wait_merged(self->cow_disk, 5))
+	EXPECT_TRUE(wait_merged(self->cow_disk, 20))
 		TH_LOG("not merged");
 	expect_chunks(_metadata, dm_path("merge"), 11, 'N',
 		      "after retry, through the snapshot");

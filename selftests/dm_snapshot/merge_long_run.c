@@ -70,6 +70,8 @@ FIXTURE_SETUP(merge_long_run)
 {
 	unsigned long long cow_last;
 
+	/* What a test that was killed has left */
+	remove_all();
 	self->last = (variant->nr - 1) * CHUNK;
 	self->size = variant->nr * CHUNK;
 	self->cow_size = META + self->size;

@@ -37,6 +37,8 @@ FIXTURE_SETUP(merge_read_error)
 	unsigned int nr = variant->areas * PER_AREA + LAST;
 	uint64_t old_chunk, new_chunk;
 
+	/* What a test that was killed has left */
+	remove_all();
 	strcpy(self->origin, disk_path("origin"));
 	strcpy(self->cow_disk, disk_path("cow"));
 	ASSERT_EQ(0, disk_new("origin", SIZE / 2048, 0));
@@ -133,7 +135,7 @@ TEST_F(merge_read_error, retry)
 			       self->cow_disk));
 	ASSERT_EQ(0, dm_suspend("merge"));
 	ASSERT_EQ(0, dm_resume("merge"));
-	EXPECT_TRUE(wait_merged(self->cow_disk, 5))
+	EXPECT_TRUE(wait_merged(self->cow_disk, 20))
 		TH_LOG("area 0 is not merged");
 	ASSERT_EQ(0, dm_remove("merge"));
 	expect_merged(_metadata, self->origin, variant->areas, "after retry");

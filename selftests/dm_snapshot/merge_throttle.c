@@ -46,6 +46,8 @@ FIXTURE_VARIANT_ADD(merge_throttle, snapshot_merge) {
 
 FIXTURE_SETUP(merge_throttle)
 {
+	/* What a test that was killed has left */
+	remove_all();
 	if (!have_threshold)
 		SKIP(return, "cannot set %s", THRESHOLD_PATH);
 	strcpy(self->origin, disk_path("origin"));
