@@ -9,7 +9,7 @@ other=$(bases | grep -vx -e "$base" | sed -n 1p)
 src=$cache/$base/base
 series=$(basename "$(series_file "$base")")
 work=$(mktemp -d)
-trap 'umount "$work/small" 2>/dev/null; rm -rf "$work"' EXIT
+trap 'umount "$work/small" 2>/dev/null || :; rm -rf "$work"' EXIT
 # A copy of the checkout to spoil, with a cache of its own.
 fresh()
 {
