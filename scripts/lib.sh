@@ -11,6 +11,7 @@
 #   patch_tags FILE TAG      values of a tag in there
 #   touched BASE             kernel files that the series changes, sorted
 #   place NEW DIR LIST       make the files of LIST in DIR what they are in NEW, all or none
+#   kernel_release DIR       the point release of the kernel source in DIR, by its Makefile
 #   config_hash              sha256 over what shapes the guest kernel
 #   test_rows [AREA]         target<TAB>test<TAB>options<TAB>guards, of one area or all
 #   step TEXT LOG CMD...     run CMD with its output in LOG, show progress
@@ -133,7 +134,10 @@ place()
 	done
 }
 
-hash_of() { sha256sum -- "$@" | sha256sum | cut -c1-16; }
+kernel_release()
+{
+	awk '$2 == "=" && /^(VERSION|PATCHLEVEL|SUBLEVEL) / { v = v d $3; d = "." } /^NAME/ { exit } END { print v }' "$1/Makefile"
+}
 
 config_hash()
 {
