@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # The front door of linux-steady; "make help" lists what there is. The work is done by scripts/.
 
-export BASE KERNEL AREA ARCH STEADY_CACHE LINUX_TARBALL FULL SEED
+export BASE KERNEL AREA ARCH STEADY_CACHE LINUX_TARBALL FULL SEED MINUTES
 BASE_GIVEN := $(BASE)
 export BASE_GIVEN
 
@@ -24,6 +24,10 @@ test:
 check:
 	@scripts/check
 
+.PHONY: matrix
+matrix:
+	@scripts/matrix
+
 .PHONY: apply unapply
 apply:
 	@scripts/apply "$(KDIR)"
@@ -42,11 +46,14 @@ help:
 
 #: make                  fetch a stable kernel, apply the series, build, boot in QEMU, run the
 #:                       kselftests, print the table
-#:                         BASE=6.12|7.3  KERNEL=patched|base  AREA=x86|dm  LINUX_TARBALL=FILE  KDIR=DIR
+#:                         BASE=6.12|7.3  KERNEL=patched|base  AREA=x86|dm|dax|block|um  LINUX_TARBALL=FILE  KDIR=DIR
+#:                         ARCH=um for User Mode Linux and its tests (AREA=um says it, too)
 #: make test             everything: static checks, tests of the harness, green on both patched
 #:                       bases, red on the unpatched ones; FULL=1 proves all of it anew, SEED=N
 #:                       repeats a sample
 #: make check            the static checks alone
+#: make matrix           take each patch out, put each old bug back: exactly the tests that guard it
+#:                       turn red; AREA=, BASE=; MINUTES=N stops then, and the next run goes on
 #: make apply KDIR=DIR   put the series into your own kernel tree
 #: make unapply KDIR=DIR take it out again
 #: make tree             a git worktree with one commit a patch, in the cache; BASE=

@@ -9,11 +9,18 @@
 #   series_list BASE         its patches, in order, as paths below patches/
 #   patch_notes FILE         what stands between '---' and the diffstat
 #   patch_tags FILE TAG      values of a tag in there
+#   hunk_list BASE           the hunks that bring a fixed bug back, as paths below the checkout
+#   hunk_tags FILE TAG       values of a tag in the head of such a hunk
 #   touched BASE             kernel files that the series changes, sorted
 #   place NEW DIR LIST       make the files of LIST in DIR what they are in NEW, all or none
 #   kernel_release DIR       the point release of the kernel source in DIR, by its Makefile
-#   config_hash              sha256 over what shapes the guest kernel
-#   test_rows [AREA]         target<TAB>test<TAB>options<TAB>guards, of one area or all
+#   area_targets             area<TAB>ARCH<TAB>kselftest target, of all areas
+#   area_arch AREA           the ARCH that its tests run under
+#   target_arch TARGET       the same by kselftest target
+#   out_dir ARCH             where below a tree the build for it goes
+#   kernel_image ARCH        and where the kernel is that it boots
+#   config_hash [ARCH]       sha256 over what shapes the guest kernel
+#   test_rows [AREA [ARCH]]  target<TAB>test<TAB>options<TAB>guards, of one area or all
 #   step TEXT LOG CMD...     run CMD with its output in LOG, show progress
 #   prepare_packages GROUP... a step that installs what is missing
 #   tally ok|fail|skip NAME [WHY]   count and print one item; NAME says what holds
@@ -81,10 +88,23 @@ valid_kernel()
 valid_arch()
 {
 	case $1 in
-	x86_64) ;;
-	*) die "ARCH=$1 cannot be built and booted" "use ARCH=x86_64" ;;
+	x86_64 | um) ;;
+	*) die "ARCH=$1 cannot be built and booted" "use ARCH=x86_64 or ARCH=um" ;;
 	esac
 }
+
+area_targets()
+{
+	awk '!/^#/ && NF {
+		arch = "x86_64"
+		for (i = 2; i <= NF; i++)
+			if ($i ~ /^arch=/) arch = substr($i, 6); else print $1 "\t" arch "\t" $i
+	}' "$top/config/areas"
+}
+area_arch() { area_targets | awk -F'\t' -v a="$1" '$1 == a { print $2; exit }'; }
+target_arch() { area_targets | awk -F'\t' -v t="$1" '$3 == t { print $2; exit }'; }
+kernel_image() { if [ "$1" = um ]; then echo o-um/linux; else echo o/arch/x86/boot/bzImage; fi; }
+out_dir() { if [ "$1" = um ]; then echo o-um; else echo o; fi; }
 
 series_file() { echo "$top/$(base_field "$1" series)"; }
 series_list() { sed -e 's/[[:space:]]*#.*//' -e '/^[[:space:]]*$/d' "$(series_file "$1")"; }
@@ -102,6 +122,26 @@ patch_notes()
 patch_tags()
 {
 	patch_notes "$1" | awk -v tag="$2:" '$1 == tag { sub(/^[^ \t]+[ \t]+/, ""); print }'
+}
+
+# selftests/TARGET/reintroduce/NAME.patch is for every base, BASE/NAME.patch beside it for that base alone
+# and in its place.
+hunk_list()
+{
+	local d f
+	for d in "$top"/selftests/*/reintroduce; do
+		[ -d "$d" ] || continue
+		for f in "$d"/*.patch "$d/$1"/*.patch; do
+			[ -f "$f" ] || continue
+			[ "${f%/*}" != "$d" ] || [ ! -f "$d/$1/${f##*/}" ] || continue
+			echo "${f#"$top/"}"
+		done
+	done
+}
+
+hunk_tags()
+{
+	awk -v tag="$2:" '/^(diff|---|index) / { exit } $1 == tag { sub(/^[^ \t]+[ \t]+/, ""); print }' "$1"
 }
 
 touched()
@@ -141,14 +181,17 @@ kernel_release()
 
 config_hash()
 {
-	(cd "$top/config" && cat common storage x86_64) | sha256sum | cut -c1-16
+	local fragments="common storage x86_64"
+	[ "${1:-x86_64}" != um ] || fragments="common um"
+	# shellcheck disable=SC2086
+	(cd "$top/config" && cat $fragments) | sha256sum | cut -c1-16
 }
 
 test_rows()
 {
-	local area=${1:-all} target
-	awk -v a="$area" '!/^#/ && NF && (a == "all" || $1 == a) { for (i = 2; i <= NF; i++) print $i }' \
-		"$top/config/areas" | while read -r target; do
+	local area=${1:-all} arch=${2:-} target
+	area_targets | awk -F'\t' -v a="$area" -v b="$arch" '(a == "all" || $1 == a) && (b == "" || $2 == b) { print $3 }' |
+		while read -r target; do
 		awk -v t="$target" -F'\t+' -v OFS='\t' '!/^#/ && NF { print t, $1, $2, $3 }' \
 			"$top/selftests/$target/tests"
 	done

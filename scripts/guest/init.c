@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * PID 1 of the test guest: runs the tests of /steady/plan one after the other
- * and reports in KTAP on the virtio-serial port "steady".
+ * and reports in KTAP on the virtio-serial port "steady", or the serial line
+ * that steady_port= names (User Mode Linux has no virtio-serial).
  *
  * A line of the plan: TIMEOUT_SECONDS NAME DIRECTORY PROGRAM
  *
@@ -31,6 +32,7 @@
 #include <sys/stat.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -83,6 +85,9 @@ static void out(const char *fmt, ...)
 static _Noreturn void power_off(void)
 {
 	sync();
+	/* User Mode Linux would start anew on a reboot. */
+	if (getenv("steady_port"))
+		reboot(RB_POWER_OFF);
 	/* QEMU runs with -no-reboot, which every machine type understands. */
 	reboot(RB_AUTOBOOT);
 	for (;;)
@@ -120,9 +125,19 @@ static void open_port(void)
 {
 	static const char class[] = "/sys/class/virtio-ports";
 	char path[512], name[64];
+	const char *line = getenv("steady_port");
 	struct dirent *d;
 	DIR *dir = opendir(class);
 
+	if (line) {
+		struct termios tio;
+
+		port = open(line, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+		if (port >= 0 && !tcgetattr(port, &tio)) {
+			cfmakeraw(&tio);
+			tcsetattr(port, TCSANOW, &tio);
+		}
+	}
 	while (dir && (d = readdir(dir))) {
 		snprintf(path, sizeof(path), "%s/%s/name", class, d->d_name);
 		if (!read_line(path, name, sizeof(name)) || strcmp(name, PORT))
@@ -133,7 +148,8 @@ static void open_port(void)
 	if (dir)
 		closedir(dir);
 	if (port < 0) {
-		fprintf(stderr, "steady: no virtio port called %s\n", PORT);
+		fprintf(stderr, "steady: no %s, no virtio port called %s\n",
+			line ? line : "steady_port=", PORT);
 		power_off();
 	}
 }

@@ -98,6 +98,10 @@ if [ -s "$top/$series" ] && [ -n "$(series_list "$base")" ]; then
 	refuse "a missing Test" "patches/$last:[0-9]+: no Test" "$(check)"
 	fresh; sed -i 's/^    Test:.*/    Test: ioremap\/no_such/' "$patch"
 	refuse "a Test that does not exist" "patches/$last:[0-9]+: there is no test" "$(check)"
+	fresh; sed -i 's/^    Test:.*/    Test: none nobody looks/' "$patch"
+	refuse "code that is said to need no test" "patches/$last:[0-9]+: Test: none, but" "$(check)"
+	fresh; sed -i 's/^    Test:.*/    Test: none/' "$patch"
+	refuse "a patch without a test or a reason" "patches/$last:[0-9]+: Test: none without" "$(check)"
 	fresh; sed -i 's/^Subject: .*/&\n/; s/^---$/Signed-off-by: A B <a@localhost>\n---/' "$patch"
 	refuse "a sign-off in the tree" "patches/$last:[0-9]+: signed off" "$(check)"
 	fresh; sed -i "\|^$last|d" "$work/repo/series" "$work/repo/series-6.12"
@@ -112,8 +116,34 @@ if [ -s "$top/$series" ] && [ -n "$(series_list "$base")" ]; then
 	fresh; line=$(awk -v h="$hunk" 'NR > h && /^ ./ { print NR; exit }' "$patch"); sed -i "${line}s/\$/ /" "$patch"
 	refuse "a changed context line" "patches/$last" env STEADY_CACHE="$cache" "$work/repo/scripts/check-base" "$base"
 	fresh; sed -i 's/\tfail\tpass\t/\tpass\tpass\t/' "$work/repo/evidence/$base.tsv" 2>/dev/null || :
-	item "evidence that shows no red is stale" test -n "$(STEADY_CACHE=$cache "$work/repo/scripts/evidence" stale "$base")"
+	item "evidence that shows no red is stale" test -n "$(STEADY_CACHE=$cache "$work/repo/scripts/evidence" stale "$base" patches)"
 fi
+
+# Hunks that bring a bug back: Kbuild has one line more.
+hunk=selftests/ioremap/reintroduce/extra-line.patch
+put_back()
+{
+	fresh
+	rm -rf "$work"/repo/selftests/*/reintroduce
+	mkdir -p "$work/repo/${hunk%/*}/$base"
+	{
+		printf 'Kbuild has a line more.\n\nFixed-by: "Kbuild: one line less"\nTest: ioremap/iounmap_restore\n\n'
+		(cd "$src" && sed '1i# more' Kbuild | diff -u --label a/Kbuild --label b/Kbuild Kbuild -) || :
+	} >"$work/repo/$hunk"
+}
+hunks() { STEADY_CACHE=$cache "$work/repo/scripts/check-hunks" "$base"; }
+put_back; item "a hunk that brings a bug back" hunks
+put_back; sed -i '/^Test:/d' "$work/repo/$hunk"; refuse "a hunk without a test" "$hunk:1: no Test:" hunks
+put_back; sed -i 's|^Test:.*|Test: ioremap/no_such|' "$work/repo/$hunk"; refuse "a hunk whose test does not exist" "$hunk:[0-9]+: there is no test" hunks
+put_back; sed -i '/^Fixed-by:/d' "$work/repo/$hunk"; refuse "a hunk of a bug that nothing fixed" "$hunk:1: no Fixed-by:" hunks
+put_back; sed -i 1d "$work/repo/$hunk"; refuse "a hunk that does not say what it brings back" "$hunk:1: does not say" hunks
+put_back; sed -i 's/^ # SPDX/ # SPXD/' "$work/repo/$hunk"; refuse "a hunk that does not apply" "$hunk:1: does not apply on the patched" hunks
+put_back; cp "$work/repo/$hunk" "$work/repo/${hunk%/*}/$base/"; sed -i 's/^ # SPDX/ # SPXD/' "$work/repo/$hunk"
+item "a hunk that another replaces on $base" hunks
+put_back; mkdir "$work/repo/${hunk%/*}/5.0"; refuse "hunks for an unknown base" "reintroduce/5.0:1: is no base" hunks
+put_back
+item "evidence of a hunk that nobody has seen is stale" test "$hunk" = "$(STEADY_CACHE=$cache "$work/repo/scripts/evidence" stale "$base" hunks | cut -f1)"
+refuse "MINUTES that are no number" "MINUTES=ten is no number" env MINUTES=ten "$work/repo/scripts/matrix"
 
 run() { echo "$work/repo/scripts/job"; }
 fresh
@@ -121,6 +151,12 @@ refuse "an unknown BASE" "BASE=5.0 is unknown" env BASE=5.0 "$(run)"
 refuse "an unknown KERNEL" "KERNEL=new is unknown" env KERNEL=new "$(run)"
 refuse "an unknown AREA" "AREA=net is unknown" env AREA=net "$(run)"
 refuse "an unknown ARCH" "ARCH=vax cannot" env ARCH=vax "$(run)"
+refuse "an AREA of another ARCH" "AREA=um does not run under ARCH=x86_64" env AREA=um ARCH=x86_64 "$(run)"
+refuse "an ARCH that is not the AREA's" "AREA=dm does not run under ARCH=um" env AREA=dm ARCH=um "$(run)"
+sed -i 's/arch=um/arch=vax/' "$work/repo/config/areas"
+refuse "an area for an unknown ARCH" "config/areas:[0-9]+: arch=vax" "$work/repo/scripts/check-text"
+refuse "an unknown boot option of um" "boot option cpu=8 is unknown" "$work/repo/scripts/boot-um" /bin/true /dev/null "$work/boot" 5 cpu=8
+fresh
 refuse "a STEADY_CACHE with a blank" "/tmp/a b" env STEADY_CACHE="/tmp/a b" "$(run)"
 
 # Sources.

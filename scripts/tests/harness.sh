@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# usage: harness.sh BASE
+# usage: harness.sh BASE [ARCH]
 # The harness itself: guests that pass, skip, fail, lie, hang, panic, and an interrupted run.
-# Needs a built, unpatched kernel of BASE. Prints one line an item and a count.
+# Needs a built, unpatched kernel of BASE for ARCH (x86_64). Prints one line an item and a count.
 . "$(dirname "$0")/../lib.sh"
 
 base=$1
+export ARCH=${2:-x86_64}
 work=$(mktemp -d "$cache/tmp.harness.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 mkdir "$work/tests"
@@ -16,14 +17,14 @@ STEADY_SELFTESTS=$work/tests STEADY_TESTS=$work/rows STEADY_LIMIT=90 \
 while IFS=$'\t' read -r name _ result why; do
 	got=$(awk -F'\t' -v n="harness/$name" '$1 == n { print $2 "\t" $4 }' "$work/results/tests.tsv" 2>/dev/null || :)
 	if [ "${got%%$'\t'*}" = "$result" ] && printf '%s\n' "${got#*$'\t'}" | grep -qE -- "$why"; then
-		tally ok "guest program '$name' is judged '$result'"
+		tally ok "$ARCH guest program '$name' is judged '$result'"
 	else
-		tally fail "guest program '$name' is judged '$result'" "got '$got', wanted '$why'"
+		tally fail "$ARCH guest program '$name' is judged '$result'" "got '$got', wanted '$why'"
 		tail -n 5 "$work/log"
 	fi
 done < <(grep -v '^#' "$top/scripts/tests/expected")
 
-item "the results are one JSON summary" jq -e '.release and .base and .date and (.tests | length == 14)' "$work/results/summary.json"
+item "$ARCH: the results are one JSON summary" jq -e '.release and .base and .date and (.tests | length == 14)' "$work/results/summary.json"
 
 # Interrupted: SIGTERM to one, SIGKILL to another, while the guest that hangs is running.
 for signal in TERM KILL; do
@@ -42,17 +43,21 @@ for signal in TERM KILL; do
 	kill -s "$signal" $pid
 	wait $pid 2>/dev/null || :
 	for _ in $(seq 100); do
-		left=$(pgrep -f -- "$work/$signal" | xargs || :)
+		left=$(pgrep -f -- "$work/$signal|$cache/tmp\.run\." | xargs || :)
 		[ -n "$left" ] || break
 		sleep 0.2
 	done
 	if [ -z "$left" ]; then
-		tally ok "nothing runs on after SIG$signal"
+		tally ok "$ARCH: nothing runs on after SIG$signal"
 	else
-		tally fail "nothing runs on after SIG$signal" "$(ps -o pid=,args= -p "${left// /,}" | cut -c1-100 | xargs)"
+		tally fail "$ARCH: nothing runs on after SIG$signal" "$(ps -o pid=,args= -p "${left// /,}" | cut -c1-100 | xargs)"
 	fi
 done
 
+if [ "$ARCH" != x86_64 ]; then
+	tally_end
+	exit
+fi
 # A build step that is interrupted while it unpacks leaves no half a tree.
 mkdir "$work/cache"
 cp -rl "$cache/dl" "$work/cache/dl"
