@@ -7,7 +7,8 @@
  *    and without udev: dm_new(), dm_reload(), dm_suspend(), ...
  *  - a pattern that tells which sector was written where and when: put(),
  *    expect_data()
- *  - what is in the persistent exception store: store_entry()
+ *  - what is in the persistent exception store: store_entry(), store_write()
+ *  - whether the kernel has complained: kernel_warned()
  *
  * All names begin with PREFIX, so that cleanup() finds what a test has left.
  */
@@ -41,6 +42,8 @@
 
 /* The persistent exception store: a header, then areas of entries and data */
 #define EXCEPTION_SIZE	16
+#define SNAP_MAGIC	0x70416e53U
+#define SNAP_VERSION	1U
 
 static pid_t main_pid;
 static bool module_loaded;
@@ -65,6 +68,14 @@ static inline int write_file(const char *path, const char *value)
 		ret = -errno;
 	close(fd);
 	return ret < 0 ? ret : 0;
+}
+
+static inline unsigned long long now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000ULL + ts.tv_nsec / 1000000;
 }
 
 static inline int read_file(const char *path, char *buf, size_t size)
@@ -279,6 +290,15 @@ int dm_reload(const char *name, const char *fmt, ...)
 	return r;
 }
 
+static inline int dm_message(const char *name, const char *message)
+{
+	struct dm_request req = {};
+	struct dm_target_msg *msg = (struct dm_target_msg *)req.data;
+
+	strcpy(msg->message, message);
+	return dm_call(DM_TARGET_MSG, name, 0, &req);
+}
+
 /* The status of the first target */
 static inline const char *dm_status(const char *name)
 {
@@ -312,6 +332,16 @@ static inline bool wait_status(const char *name, const char *want,
 		sleep_ms(50);
 	}
 	return !strcmp(dm_status(name), want);
+}
+
+/* How many writes a dm-delay device holds back: its status is "READS WRITES" */
+static inline unsigned int delayed_writes(const char *name)
+{
+	unsigned int reads, writes;
+
+	if (sscanf(dm_status(name), "%u %u", &reads, &writes) != 2)
+		return 0;
+	return writes;
 }
 
 static inline bool dm_has_target(const char *name)
@@ -455,7 +485,118 @@ static inline int store_entry(const char *path, unsigned int chunk,
 	return 0;
 }
 
+/* snapshot-merge empties the first area last. */
+static inline bool wait_merged(const char *cow, unsigned int chunk,
+			       unsigned int seconds)
+{
+	uint64_t old_chunk, new_chunk;
+	unsigned int i;
+
+	for (i = 0; i < seconds * 20; i++) {
+		if (!store_entry(cow, chunk, 0, 0, &old_chunk, &new_chunk) &&
+		    !new_chunk)
+			return true;
+		sleep_ms(50);
+	}
+	return false;
+}
+
+struct exception {
+	uint64_t old_chunk;
+	uint64_t new_chunk;
+};
+
+/* Write a header, and the first area with @nr entries and zeroes */
+static inline int store_write(const char *path, unsigned int chunk,
+			      uint32_t magic, const struct exception *e,
+			      unsigned int nr)
+{
+	uint32_t *header = io_buffer();
+	uint64_t *area = io_buffer();
+	unsigned int i;
+	int r;
+
+	memset(header, 0, chunk * SECTOR);
+	header[0] = htole32(magic);
+	header[1] = htole32(1);
+	header[2] = htole32(SNAP_VERSION);
+	header[3] = htole32(chunk);
+	r = do_io(path, true, 0, chunk);
+	if (r)
+		return r;
+	memset(area, 0, chunk * SECTOR);
+	for (i = 0; i < nr; i++) {
+		area[2 * i] = htole64(e[i].old_chunk);
+		area[2 * i + 1] = htole64(e[i].new_chunk);
+	}
+	return do_io(path, true, chunk, chunk);
+}
+
+/* The kernel's log, from here on */
+static inline int kernel_log(void)
+{
+	int kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+
+	if (kmsg >= 0)
+		lseek(kmsg, 0, SEEK_END);
+	return kmsg;
+}
+
+/* What the kernel complained about since the last call */
+static inline bool kernel_warned(int kmsg, char *line, size_t size)
+{
+	bool warned = false;
+	char rec[8192], *text;
+	ssize_t n;
+
+	for (;;) {
+		n = read(kmsg, rec, sizeof(rec) - 1);
+		if (n < 0 && errno == EPIPE)
+			continue;
+		if (n <= 0)
+			return warned;
+		rec[n] = '\0';
+		text = strchr(rec, ';');
+		if (warned || !text || atoi(rec) >> 3)
+			continue;
+		text++;
+		text[strcspn(text, "\n")] = '\0';
+		if (!strstr(text, "vfree()") && !strstr(text, "WARNING:") &&
+		    !strstr(text, "Unexpected gfp") &&
+		    !strstr(text, "kernel BUG at"))
+			continue;
+		snprintf(line, size, "%s", text);
+		warned = true;
+	}
+}
+
 /* Setting up and leaving nothing behind */
+
+/* An origin that is full of 'O', and a COW device that can be reloaded */
+struct snapshot_disks {
+	char origin[64];
+	char cow_disk[64];
+	char cow[64];
+};
+
+static inline int snapshot_disks_new(struct snapshot_disks *d, uint64_t size)
+{
+	int r;
+
+	strcpy(d->origin, disk_path("origin"));
+	strcpy(d->cow_disk, disk_path("cow"));
+	r = disk_new("origin", size / 2048, 0);
+	if (!r)
+		r = disk_new("cow", size / 2048, 0);
+	if (!r)
+		r = put(d->origin, 0, size, 'O');
+	if (!r)
+		r = dm_new("cow", "0 %llu linear %s 0",
+			   (unsigned long long)size, d->cow_disk);
+	if (!r)
+		strcpy(d->cow, dm_path("cow"));
+	return r;
+}
 
 static inline void remove_all(void)
 {

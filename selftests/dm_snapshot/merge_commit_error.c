@@ -16,9 +16,7 @@ static const unsigned int chunks[] = { 40, 41, 20, 10, 11, 12 };
 #define NR		(sizeof(chunks) / sizeof(chunks[0]))
 
 FIXTURE(merge_commit_error) {
-	char origin[64];
-	char cow_disk[64];
-	char cow[64];
+	struct snapshot_disks d;
 	char done[64];
 };
 
@@ -28,18 +26,12 @@ FIXTURE_SETUP(merge_commit_error)
 
 	/* What a test that was killed has left */
 	remove_all();
-	strcpy(self->origin, disk_path("origin"));
-	strcpy(self->cow_disk, disk_path("cow"));
+	ASSERT_EQ(0, snapshot_disks_new(&self->d, SIZE));
 	snprintf(self->done, sizeof(self->done), "%u/%u %u", 2 * CHUNK, SIZE,
 		 2 * CHUNK);
-	ASSERT_EQ(0, disk_new("origin", SIZE / 2048, 0));
-	ASSERT_EQ(0, disk_new("cow", SIZE / 2048, 0));
-	ASSERT_EQ(0, put(self->origin, 0, SIZE, 'O'));
-	ASSERT_EQ(0, dm_new("cow", "0 %u linear %s 0", SIZE, self->cow_disk));
-	strcpy(self->cow, dm_path("cow"));
 
 	ASSERT_EQ(0, dm_new("snap", "0 %u snapshot %s %s P %u", SIZE,
-			    self->origin, self->cow, CHUNK));
+			    self->d.origin, self->d.cow, CHUNK));
 	for (i = 0; i < NR; i++)
 		ASSERT_EQ(0, put(dm_path("snap"), chunks[i] * CHUNK, CHUNK,
 				 'S'));
@@ -71,26 +63,12 @@ static void expect_chunks(struct __test_metadata *_metadata, const char *path,
 	}
 }
 
-static bool wait_merged(const char *cow_disk, unsigned int seconds)
-{
-	uint64_t old_chunk, new_chunk;
-	unsigned int i;
-
-	for (i = 0; i < seconds * 20; i++) {
-		if (!store_entry(cow_disk, CHUNK, 0, 0, &old_chunk,
-				 &new_chunk) && !new_chunk)
-			return true;
-		sleep_ms(50);
-	}
-	return false;
-}
-
 /* Loading the table reads the metadata, resume starts to merge. */
 #define load_merge()							\
 do {									\
 	ASSERT_EQ(0, dm_create("merge"));				\
 	ASSERT_EQ(0, dm_load("merge", "0 %u snapshot-merge %s %s P %u",	\
-			     SIZE, self->origin, self->cow, CHUNK));	\
+			     SIZE, self->d.origin, self->d.cow, CHUNK));	\
 } while (0)
 
 /* A merge without an error passes with and without the bug */
@@ -103,7 +81,7 @@ TEST_F(merge_commit_error, no_error)
 		       self->done);
 	}
 	ASSERT_EQ(0, dm_remove("merge"));
-	expect_chunks(_metadata, self->origin, 10, 'S', "merged");
+	expect_chunks(_metadata, self->d.origin, 10, 'S', "merged");
 }
 
 TEST_F(merge_commit_error, retry)
@@ -112,7 +90,7 @@ TEST_F(merge_commit_error, retry)
 
 	load_merge();
 	ASSERT_EQ(0, dm_reload("cow", "0 %u flakey %s 0 0 3600 1 error_writes",
-			       SIZE, self->cow_disk));
+			       SIZE, self->d.cow_disk));
 	ASSERT_EQ(0, dm_resume("merge"));
 
 	/* More than one failure leaves what one leaves */
@@ -132,18 +110,18 @@ TEST_F(merge_commit_error, retry)
 
 	/* The COW device is fine again */
 	ASSERT_EQ(0, dm_reload("cow", "0 %u linear %s 0", SIZE,
-			       self->cow_disk));
+			       self->d.cow_disk));
 	/* To a chunk that was copied and not committed: not to be lost */
 	ASSERT_EQ(0, put(dm_path("merge"), 11 * CHUNK, CHUNK, 'N'));
 
 	ASSERT_EQ(0, dm_suspend("merge"));
 	ASSERT_EQ(0, dm_resume("merge"));
-	EXPECT_TRUE(wait_merged(self->cow_disk, 20))
+	EXPECT_TRUE(wait_merged(self->d.cow_disk, CHUNK, 20))
 		TH_LOG("not merged");
 	expect_chunks(_metadata, dm_path("merge"), 11, 'N',
 		      "after retry, through the snapshot");
 	ASSERT_EQ(0, dm_remove("merge"));
-	expect_chunks(_metadata, self->origin, 11, 'N', "origin after retry");
+	expect_chunks(_metadata, self->d.origin, 11, 'N', "origin after retry");
 
 	load_merge();
 	ASSERT_EQ(0, dm_resume("merge"));
@@ -152,7 +130,7 @@ TEST_F(merge_commit_error, retry)
 		       self->done);
 	}
 	ASSERT_EQ(0, dm_remove("merge"));
-	expect_chunks(_metadata, self->origin, 11, 'N',
+	expect_chunks(_metadata, self->d.origin, 11, 'N',
 		      "origin after activation");
 }
 

@@ -15,9 +15,7 @@
 #define AREA(n)		((1 + (PER_AREA + 1) * (n)) * CHUNK)
 
 FIXTURE(merge_read_error) {
-	char origin[64];
-	char cow_disk[64];
-	char cow[64];
+	struct snapshot_disks d;
 };
 
 FIXTURE_VARIANT(merge_read_error) {
@@ -39,20 +37,14 @@ FIXTURE_SETUP(merge_read_error)
 
 	/* What a test that was killed has left */
 	remove_all();
-	strcpy(self->origin, disk_path("origin"));
-	strcpy(self->cow_disk, disk_path("cow"));
-	ASSERT_EQ(0, disk_new("origin", SIZE / 2048, 0));
-	ASSERT_EQ(0, disk_new("cow", SIZE / 2048, 0));
-	ASSERT_EQ(0, put(self->origin, 0, SIZE, 'O'));
-	ASSERT_EQ(0, dm_new("cow", "0 %u linear %s 0", SIZE, self->cow_disk));
-	strcpy(self->cow, dm_path("cow"));
+	ASSERT_EQ(0, snapshot_disks_new(&self->d, SIZE));
 
 	ASSERT_EQ(0, dm_new("snap", "0 %u snapshot %s %s P %u", SIZE,
-			    self->origin, self->cow, CHUNK));
+			    self->d.origin, self->d.cow, CHUNK));
 	ASSERT_EQ(0, put_by(dm_path("snap"), FIRST_CHUNK * CHUNK, nr * CHUNK,
 			    'S', CHUNK));
 	ASSERT_EQ(0, dm_remove("snap"));
-	ASSERT_EQ(0, store_entry(self->cow_disk, CHUNK, variant->areas,
+	ASSERT_EQ(0, store_entry(self->d.cow_disk, CHUNK, variant->areas,
 				 LAST - 1, &old_chunk, &new_chunk));
 	ASSERT_EQ(FIRST_CHUNK + nr - 1, old_chunk);
 }
@@ -60,21 +52,6 @@ FIXTURE_SETUP(merge_read_error)
 FIXTURE_TEARDOWN(merge_read_error)
 {
 	remove_all();
-}
-
-/* The first area is emptied last. */
-static bool wait_merged(const char *cow_disk, unsigned int seconds)
-{
-	uint64_t old_chunk, new_chunk;
-	unsigned int i;
-
-	for (i = 0; i < seconds * 20; i++) {
-		if (!store_entry(cow_disk, CHUNK, 0, 0, &old_chunk,
-				 &new_chunk) && !new_chunk)
-			return true;
-		sleep_ms(50);
-	}
-	return false;
 }
 
 static void expect_merged(struct __test_metadata *_metadata, const char *origin,
@@ -93,7 +70,7 @@ static void expect_merged(struct __test_metadata *_metadata, const char *origin,
 do {									\
 	ASSERT_EQ(0, dm_create("merge"));				\
 	ASSERT_EQ(0, dm_load("merge", "0 %u snapshot-merge %s %s P %u",	\
-			     SIZE, self->origin, self->cow, CHUNK));	\
+			     SIZE, self->d.origin, self->d.cow, CHUNK));	\
 } while (0)
 
 /* A merge without an error passes with and without the bug */
@@ -108,7 +85,7 @@ TEST_F(merge_read_error, no_error)
 		TH_LOG("status '%s', expected '%s'", dm_status("merge"), done);
 	}
 	ASSERT_EQ(0, dm_remove("merge"));
-	expect_merged(_metadata, self->origin, variant->areas, "merged");
+	expect_merged(_metadata, self->d.origin, variant->areas, "merged");
 }
 
 TEST_F(merge_read_error, retry)
@@ -119,8 +96,8 @@ TEST_F(merge_read_error, retry)
 	snprintf(done, sizeof(done), "%u/%u %u", 2 * CHUNK, SIZE, 2 * CHUNK);
 	load_merge();
 	ASSERT_EQ(0, dm_reload("cow", "0 %u linear %s 0\n%u %u error\n%u %u linear %s %u",
-			       bad, self->cow_disk, bad, CHUNK, bad + CHUNK,
-			       SIZE - bad - CHUNK, self->cow_disk, bad + CHUNK));
+			       bad, self->d.cow_disk, bad, CHUNK, bad + CHUNK,
+			       SIZE - bad - CHUNK, self->d.cow_disk, bad + CHUNK));
 	ASSERT_EQ(0, dm_resume("merge"));
 	ASSERT_TRUE(wait_status("merge", "Merge failed", 10)) {
 		TH_LOG("status '%s', expected 'Merge failed'",
@@ -132,13 +109,13 @@ TEST_F(merge_read_error, retry)
 
 	/* The COW device is fine again: retry */
 	ASSERT_EQ(0, dm_reload("cow", "0 %u linear %s 0", SIZE,
-			       self->cow_disk));
+			       self->d.cow_disk));
 	ASSERT_EQ(0, dm_suspend("merge"));
 	ASSERT_EQ(0, dm_resume("merge"));
-	EXPECT_TRUE(wait_merged(self->cow_disk, 20))
+	EXPECT_TRUE(wait_merged(self->d.cow_disk, CHUNK, 20))
 		TH_LOG("area 0 is not merged");
 	ASSERT_EQ(0, dm_remove("merge"));
-	expect_merged(_metadata, self->origin, variant->areas, "after retry");
+	expect_merged(_metadata, self->d.origin, variant->areas, "after retry");
 
 	/* This is when user space lets go of the COW device */
 	load_merge();
@@ -147,7 +124,7 @@ TEST_F(merge_read_error, retry)
 		TH_LOG("status '%s', expected '%s'", dm_status("merge"), done);
 	}
 	ASSERT_EQ(0, dm_remove("merge"));
-	expect_merged(_metadata, self->origin, variant->areas,
+	expect_merged(_metadata, self->d.origin, variant->areas,
 		      "activated again, status says that all is merged");
 }
 

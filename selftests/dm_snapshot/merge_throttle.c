@@ -79,16 +79,6 @@ FIXTURE_TEARDOWN(merge_throttle)
 	remove_all();
 }
 
-/* Of the bios that are on their way to the COW device: "READS WRITES" */
-static unsigned int delayed_writes(void)
-{
-	unsigned int reads, writes;
-
-	if (sscanf(dm_status("delay"), "%u %u", &reads, &writes) != 2)
-		return 0;
-	return writes;
-}
-
 TEST_F_TIMEOUT(merge_throttle, writes, 55)
 {
 	unsigned int i, n, most = 0, left = WRITERS, failed = 0;
@@ -109,7 +99,7 @@ TEST_F_TIMEOUT(merge_throttle, writes, 55)
 			continue;
 		}
 		ASSERT_EQ(0, pid);
-		n = delayed_writes();
+		n = delayed_writes("delay");
 		if (n > most)
 			most = n;
 		sleep_ms(5);

@@ -79,42 +79,14 @@ FIXTURE_SETUP(metadata_alloc)
 			    self->origin, self->cow));
 	ASSERT_EQ(0, put(dm_path("snap"), 160, 160, 'S'));
 	ASSERT_EQ(0, dm_remove("snap"));
-	self->kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	self->kmsg = kernel_log();
 	ASSERT_LE(0, self->kmsg);
-	ASSERT_LE(0, lseek(self->kmsg, 0, SEEK_END));
 }
 
 FIXTURE_TEARDOWN(metadata_alloc)
 {
 	close(self->kmsg);
 	remove_all();
-}
-
-/* What the kernel complained about since the last call */
-static bool kernel_warned(int kmsg, char *line, size_t size)
-{
-	bool warned = false;
-	char rec[8192], *text;
-	ssize_t n;
-
-	for (;;) {
-		n = read(kmsg, rec, sizeof(rec) - 1);
-		if (n < 0 && errno == EPIPE)
-			continue;
-		if (n <= 0)
-			return warned;
-		rec[n] = '\0';
-		text = strchr(rec, ';');
-		if (warned || !text || atoi(rec) >> 3)
-			continue;
-		text++;
-		text[strcspn(text, "\n")] = '\0';
-		if (!strstr(text, "vfree()") && !strstr(text, "WARNING:") &&
-		    !strstr(text, "kernel BUG at"))
-			continue;
-		snprintf(line, size, "%s", text);
-		warned = true;
-	}
 }
 
 static int load(FIXTURE_DATA(metadata_alloc) *self, unsigned int chunk)
