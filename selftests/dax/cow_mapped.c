@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Write to a block that files share while a process has it mapped: the process
+ * sees the new block, and the kernel does not let go of the old page while it
+ * is mapped.
+ */
+#include "../kselftest_harness.h"
+#include "dax_test.h"
+
+#define SIZE	PMD
+#define AT	(5 * PAGE)
+
+FIXTURE(cow_mapped)
+{
+	int fd, other;
+};
+
+FIXTURE_VARIANT(cow_mapped)
+{
+	unsigned long skew;
+};
+
+FIXTURE_VARIANT_ADD(cow_mapped, pte)
+{
+	.skew = PAGE,
+};
+
+FIXTURE_VARIANT_ADD(cow_mapped, pmd)
+{
+	.skew = 0,
+};
+
+FIXTURE_SETUP(cow_mapped)
+{
+	int r = dax_mount(DAX_XFS);
+
+	if (r == -EOPNOTSUPP)
+		SKIP(return, "no %s", dax_fs_name[DAX_XFS]);
+	ASSERT_EQ(0, r);
+	self->fd = dax_file("file", SIZE, 'a');
+	ASSERT_LE(0, self->fd);
+	self->other = dax_reflink("other", self->fd);
+	ASSERT_LE(0, self->other);
+}
+
+FIXTURE_TEARDOWN(cow_mapped)
+{
+	close(self->fd);
+	close(self->other);
+}
+
+TEST_F(cow_mapped, write)
+{
+	static unsigned char buf[PAGE];
+	unsigned long before = tainted();
+	char *map;
+
+	map = dax_map(self->fd, 0, SIZE, PROT_READ, MAP_SHARED, variant->skew);
+	ASSERT_NE(NULL, map);
+	dax_touch(map + AT);
+	memset(buf, 'n', sizeof(buf));
+	ASSERT_EQ(PAGE, pwrite(self->fd, buf, PAGE, AT));
+	EXPECT_EQ(0, memcmp(map + AT, buf, PAGE))
+		TH_LOG("the mapping has the old data");
+	EXPECT_EQ(0, dax_differ(map, 0, AT, 'a'));
+	munmap(map, SIZE);
+	EXPECT_EQ(before, tainted())
+		TH_LOG("the kernel has warned");
+}
+
+int main(int argc, char **argv)
+{
+	dax_test_init(NULL);
+	return test_harness_run(argc, argv);
+}
