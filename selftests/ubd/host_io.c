@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Preloaded into a User Mode Linux, this traces what it asks of the host and
+ * lets it fail. $HOST_IO holds rules, separated by blanks:
+ *
+ *	trace=FILE		a line for each call, "pwrite NAME 512 1024 = 1024":
+ *				file, offset, length, result
+ *	CALL:NAME:WHEN:WHAT	on calls of pread, pwrite, write, fsync or fallocate
+ *				(and what is another form of the same) to files
+ *				with that last component, or any ('*'); WHEN is
+ *				'*', '3' (the third only) or '3+' (from it on),
+ *				and may end in '<OFFSET' or '>OFFSET': others are
+ *				not counted; WHAT is an error (EIO, ...), short=BYTES (no more
+ *				than that many), zero (does nothing, returns 0) or
+ *				delay=MICROSECONDS
+ *	sndbuf=BYTES		socket pairs hold no more than that
+ *	xstate=BYTES		the registers of a process take that many, as on a
+ *				host CPU with more of them
+ *
+ * Small stacks, no locks: UML calls it from its kernel stacks and from signal
+ * handlers, and in 6.12 from a thread that libc does not know.
+ */
+#define _GNU_SOURCE
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MAX_RULES	16
+
+struct rule {
+	char call[16];
+	char name[64];
+	int from, to;		/* calls, counted from 1 */
+	long long low, high;	/* offsets */
+	int seen;
+	int error;
+	long limit;
+	long delay;
+};
+
+static struct rule rules[MAX_RULES];
+static int n_rules, trace = -1, sndbuf, xstate;
+
+static int error_of(const char *name)
+{
+	static const struct { const char *name; int error; } errors[] = {
+		{ "EAGAIN", EAGAIN }, { "EINTR", EINTR }, { "EIO", EIO },
+		{ "ENOSPC", ENOSPC }, { "EOPNOTSUPP", EOPNOTSUPP },
+		{ "EINVAL", EINVAL },
+	};
+	unsigned int i;
+
+	for (i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
+		if (!strcmp(errors[i].name, name))
+			return errors[i].error;
+	fprintf(stderr, "host_io: no error %s\n", name);
+	abort();
+}
+
+__attribute__((constructor)) static void parse(void)
+{
+	char *env = getenv("HOST_IO"), *text, *word, *save, when[32], what[32];
+
+	if (!env)
+		return;
+	text = strdup(env);
+	for (word = strtok_r(text, " ", &save); word; word = strtok_r(NULL, " ", &save)) {
+		struct rule *r = &rules[n_rules];
+
+		if (!strncmp(word, "trace=", 6)) {
+			trace = open(word + 6, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+		} else if (!strncmp(word, "sndbuf=", 7)) {
+			sndbuf = atoi(word + 7);
+		} else if (!strncmp(word, "xstate=", 7)) {
+			xstate = atoi(word + 7);
+		} else if (n_rules < MAX_RULES &&
+			   sscanf(word, "%15[^:]:%63[^:]:%31[^:]:%31s", r->call,
+				  r->name, when, what) == 4) {
+			r->from = *when == '*' ? 1 : atoi(when);
+			r->to = strpbrk(when, "*+") ? 0x7fffffff : r->from;
+			r->low = -1;
+			r->high = 0x7fffffffffffffff;
+			if (strchr(when, '<'))
+				r->high = atoll(strchr(when, '<') + 1) - 1;
+			if (strchr(when, '>'))
+				r->low = atoll(strchr(when, '>') + 1) + 1;
+			r->limit = 0x7fffffffffffffff;
+			if (!strcmp(what, "zero"))
+				r->limit = 0;
+			else if (!strncmp(what, "short=", 6))
+				r->limit = atol(what + 6);
+			else if (!strncmp(what, "delay=", 6))
+				r->delay = atol(what + 6);
+			else
+				r->error = error_of(what);
+			n_rules++;
+		} else {
+			fprintf(stderr, "host_io: what is %s?\n", word);
+			abort();
+		}
+	}
+	free(text);
+}
+
+static const char *name_of(int fd, char *path, size_t size)
+{
+	char link[32];
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, path, size - 1);
+	path[n < 0 ? 0 : n] = '\0';
+	return strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
+}
+
+/* What to do with a call: fail (-1, errno set), or go on with so many bytes */
+static long before(const char *call, int fd, long long offset, long len)
+{
+	char path[512];
+	const char *name;
+	int i, seen, error = 0;
+
+	name = name_of(fd, path, sizeof(path));
+	for (i = 0; i < n_rules; i++) {
+		struct rule *r = &rules[i];
+
+		if (strcmp(r->call, call) || offset < r->low || offset > r->high ||
+		    (strcmp(r->name, "*") && strcmp(r->name, name)))
+			continue;
+		seen = __atomic_add_fetch(&r->seen, 1, __ATOMIC_RELAXED);
+		if (seen < r->from || seen > r->to)
+			continue;
+		if (r->delay) {
+			struct timespec ts = { 0, r->delay * 1000 };
+
+			syscall(SYS_nanosleep, &ts, NULL);
+		}
+		if (r->error)
+			error = r->error;
+		else if (r->limit < len)
+			len = r->limit;
+	}
+	if (error) {
+		errno = error;
+		return -1;
+	}
+	return len;
+}
+
+static long after(const char *call, int fd, long long offset, long len, long ret)
+{
+	int err = errno, n;
+	char path[512], line[256];
+
+	if (trace >= 0) {
+		n = snprintf(line, sizeof(line), "%s %s %lld %ld = %ld\n", call,
+			     name_of(fd, path, sizeof(path)), offset, len, ret);
+		syscall(SYS_write, trace, line, n);
+	}
+	if (ret < 0)
+		errno = err;
+	return ret;
+}
+
+static long io(const char *call, long nr, int fd, const void *buf, long len, long long offset)
+{
+	long do_len = before(call, fd, offset, len), ret = do_len;
+
+	if (do_len > 0)
+		ret = syscall(nr, fd, buf, do_len, offset);
+	return after(call, fd, offset, len, ret);
+}
+
+/* Of a vector that has to be short, what fits */
+static long iov(const char *call, long nr, long nr1, int fd, const struct iovec *v, int n, long long offset)
+{
+	long len = 0, do_len, ret, sum = 0;
+	int i;
+
+	for (i = 0; i < n; i++)
+		len += v[i].iov_len;
+	do_len = ret = before(call, fd, offset, len);
+	if (do_len > 0 && do_len == len) {
+		ret = syscall(nr, fd, v, n, offset, 0L, 0L);
+	} else if (do_len > 0) {
+		for (i = 0; i < n && sum < do_len; i++) {
+			long part = v[i].iov_len;
+
+			if (part > do_len - sum)
+				part = do_len - sum;
+			ret = syscall(nr1, fd, v[i].iov_base, part, offset + sum);
+			if (ret < 0)
+				break;
+			sum += ret;
+			if (ret < part)
+				break;
+		}
+		ret = sum ? sum : ret;
+	}
+	return after(call, fd, offset, len, ret);
+}
+
+ssize_t pread(int fd, void *buf, size_t len, off_t off)
+{
+	return io("pread", SYS_pread64, fd, buf, len, off);
+}
+
+ssize_t pwrite(int fd, const void *buf, size_t len, off_t off)
+{
+	return io("pwrite", SYS_pwrite64, fd, buf, len, off);
+}
+
+ssize_t write(int fd, const void *buf, size_t len)
+{
+	return io("write", SYS_write, fd, buf, len, -1);
+}
+
+ssize_t preadv(int fd, const struct iovec *v, int n, off_t off)
+{
+	return iov("pread", SYS_preadv, SYS_pread64, fd, v, n, off);
+}
+
+ssize_t pwritev(int fd, const struct iovec *v, int n, off_t off)
+{
+	return iov("pwrite", SYS_pwritev, SYS_pwrite64, fd, v, n, off);
+}
+
+ssize_t pread64(int fd, void *buf, size_t len, off64_t off)
+	__attribute__((alias("pread")));
+ssize_t pwrite64(int fd, const void *buf, size_t len, off64_t off)
+	__attribute__((alias("pwrite")));
+ssize_t preadv64(int fd, const struct iovec *v, int n, off64_t off)
+	__attribute__((alias("preadv")));
+ssize_t pwritev64(int fd, const struct iovec *v, int n, off64_t off)
+	__attribute__((alias("pwritev")));
+
+static int sync_fd(const char *call, long nr, int fd)
+{
+	/* One name for both: which of them it is makes no difference here */
+	long ret = before("fsync", fd, 0, 1);
+
+	if (ret > 0)
+		ret = syscall(nr, fd);
+	return after(call, fd, 0, 0, ret);
+}
+
+int fsync(int fd)
+{
+	return sync_fd("fsync", SYS_fsync, fd);
+}
+
+int fdatasync(int fd)
+{
+	return sync_fd("fsync", SYS_fdatasync, fd);
+}
+
+int fallocate(int fd, int mode, off_t off, off_t len)
+{
+	long ret = before("fallocate", fd, off, len);
+
+	if (ret > 0)
+		ret = syscall(SYS_fallocate, fd, mode, off, len);
+	return after("fallocate", fd, off, len, ret);
+}
+
+int fallocate64(int fd, int mode, off64_t off, off64_t len)
+	__attribute__((alias("fallocate")));
+
+int socketpair(int domain, int type, int protocol, int sv[2])
+{
+	int i, ret = syscall(SYS_socketpair, domain, type, protocol, sv);
+
+	for (i = 0; !ret && sndbuf && i < 2; i++)
+		setsockopt(sv[i], SOL_SOCKET, SO_SNDBUF, &sndbuf, sizeof(sndbuf));
+	return ret;
+}
+
+/*
+ * The kernel fills as much of a regset as the buffer holds, but takes back
+ * only all of it: see xstateregs_set() in arch/x86/kernel/fpu/regset.c.
+ */
+static long xstate_regset(int request, pid_t pid, struct iovec *iov)
+{
+	struct iovec real = { malloc(1 << 20), 1 << 20 };
+	long ret = syscall(SYS_ptrace, PTRACE_GETREGSET, pid, NT_X86_XSTATE, &real);
+	int err = errno;
+
+	if (!ret && request == PTRACE_GETREGSET) {
+		if (iov->iov_len > (size_t)xstate)
+			iov->iov_len = xstate;
+		memset(iov->iov_base, 0, iov->iov_len);
+		memcpy(iov->iov_base, real.iov_base,
+		       iov->iov_len < real.iov_len ? iov->iov_len : real.iov_len);
+	} else if (!ret && iov->iov_len != (size_t)xstate) {
+		ret = -1;
+		err = EFAULT;
+	} else if (!ret) {
+		memcpy(real.iov_base, iov->iov_base, real.iov_len);
+		ret = syscall(SYS_ptrace, request, pid, NT_X86_XSTATE, &real);
+		err = errno;
+	}
+	free(real.iov_base);
+	errno = err;
+	return ret;
+}
+
+long ptrace(enum __ptrace_request request, ...)
+{
+	unsigned long arg[3], data = 0;
+	va_list ap;
+	long ret;
+	int i;
+
+	va_start(ap, request);
+	for (i = 0; i < 3; i++)
+		arg[i] = va_arg(ap, unsigned long);
+	va_end(ap);
+	if (xstate && arg[1] == NT_X86_XSTATE &&
+	    (request == PTRACE_GETREGSET || request == PTRACE_SETREGSET))
+		return xstate_regset(request, arg[0], (struct iovec *)arg[2]);
+	/* glibc: what is peeked at is returned */
+	if (request >= PTRACE_PEEKTEXT && request <= PTRACE_PEEKUSER) {
+		ret = syscall(SYS_ptrace, request, arg[0], arg[1], &data);
+		if (!ret)
+			errno = 0;
+		return ret ? ret : (long)data;
+	}
+	return syscall(SYS_ptrace, request, arg[0], arg[1], arg[2]);
+}
