@@ -320,7 +320,16 @@ static int bcache_new(const char *dev, bool cache)
 		r = -errno;
 	close(fd);
 	free(sb);
-	return r ? r : write_file("/sys/fs/bcache/register", dev);
+	if (r)
+		return r;
+	/* One that was stopped lets go of its device some time later */
+	for (i = 0; i < 250; i++) {
+		r = write_file("/sys/fs/bcache/register", dev);
+		if (r != -EBUSY)
+			break;
+		sleep_ms(20);
+	}
+	return r;
 }
 
 static bool wait_for(const char *path, bool there)
