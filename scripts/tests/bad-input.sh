@@ -22,7 +22,9 @@ kdir()
 {
 	rm -rf "$work/kdir"
 	mkdir "$work/kdir"
-	(cd "$src" && touched "$base" | xargs cp --parents -t "$work/kdir" Makefile Kbuild)
+	# Not the files that patches add.
+	(cd "$src" && { touched "$base" | while read -r f; do [ ! -e "$f" ] || echo "$f"; done; } |
+		xargs cp --parents -t "$work/kdir" Makefile Kbuild)
 }
 state() { (cd "$1" && find . -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum); }
 
