@@ -78,7 +78,7 @@ if [ -s "$top/$series" ] && [ -n "$(series_list "$base")" ]; then
 	: >"$work/kdir/$file"
 	refuse_kdir "a tree where a patch in the middle fails" "does not apply" "$(apply)" "$work/kdir"
 	kdir
-	if mkdir -p "$work/small" && mount -t tmpfs -o size=1200k none "$work/small" 2>/dev/null; then
+	if mkdir -p "$work/small" && mount -t tmpfs -o size=16m none "$work/small" 2>/dev/null; then
 		cp -r "$work/kdir" "$work/small/kdir"
 		dd if=/dev/zero of="$work/small/fill" bs=1k 2>/dev/null || :
 		before=$(state "$work/small/kdir")
