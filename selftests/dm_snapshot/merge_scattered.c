@@ -268,7 +268,7 @@ TEST_F(merge_scattered, writes)
 	unsigned int i;
 
 	fill(_metadata, self, 2 * PER_AREA);
-	ASSERT_EQ(0, dm_reload("origin", "0 %u delay %s 0 30", ORIGIN,
+	ASSERT_EQ(0, dm_reload("origin", "0 %u delay %s 0 5", ORIGIN,
 			       self->origin_disk));
 	ASSERT_EQ(0, dm_resume("merge"));
 	for (i = 0; i < WRITERS; i++) {
