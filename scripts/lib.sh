@@ -21,6 +21,7 @@
 #   kernel_image ARCH        and where the kernel is that it boots
 #   config_hash [ARCH]       sha256 over what shapes the guest kernel
 #   test_rows [AREA [ARCH]]  target<TAB>test<TAB>options<TAB>guards, of one area or all
+#   test_hash TARGET         hash of what the tests of a kselftest target are made of
 #   step TEXT LOG CMD...     run CMD with its output in LOG, show progress
 #   prepare_packages GROUP... a step that installs what is missing
 #   tally ok|fail|skip NAME [WHY]   count and print one item; NAME says what holds
@@ -195,6 +196,16 @@ test_rows()
 		awk -v t="$target" -F'\t+' -v OFS='\t' '!/^#/ && NF { print t, $1, $2, $3 }' \
 			"$top/selftests/$target/tests"
 	done
+}
+
+# Headers that targets share are in selftests/storage, which is no target itself.
+test_hash()
+{
+	local dirs=$1
+	! grep -q '\.\./storage/' "$top/selftests/$1/Makefile" || dirs="$1 storage"
+	# shellcheck disable=SC2086
+	(cd "$top/selftests" && find $dirs -path "$1/reintroduce" -prune -o -type f -print0 |
+		sort -z | xargs -0 sha256sum | sha256sum | cut -c1-16)
 }
 
 lock_cache()
