@@ -121,7 +121,7 @@ static void set_up(struct __test_metadata *_metadata)
 		ASSERT_EQ(1 << 20, write(fd, zeroes, 1 << 20));
 	close(fd);
 	free(zeroes);
-	ASSERT_EQ(0, disk_new("d", MEGABYTES));
+	ASSERT_EQ(0, disk_new("d", MEGABYTES, 0));
 }
 
 static void tear_down(void)
@@ -198,7 +198,7 @@ TEST_F(other, dm_thin)
 
 	if (!dm_has_target("thin"))
 		SKIP(return, "no dm target thin");
-	ASSERT_EQ(0, disk_new("meta", 4));
+	ASSERT_EQ(0, disk_new("meta", 4, 0));
 	ASSERT_EQ(0, dm_new("pool", "0 %llu thin-pool %s %s 128 0",
 			    DEV_SECTORS, disk_path("meta"), pi));
 	strcpy(msg->message, "create_thin 0");
