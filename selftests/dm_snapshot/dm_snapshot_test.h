@@ -29,6 +29,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define PREFIX		"dmsnaptest_"
@@ -182,6 +183,31 @@ static inline int put(const char *path, uint64_t sector, uint64_t nr,
 		      unsigned char tag)
 {
 	return put_by(path, sector, nr, tag, MAX_IO / SECTOR);
+}
+
+/*
+ * Wait for @n children, but not beyond @until (as now_ms() counts). Returns how
+ * many are left; *@failed grows by the number of those that failed.
+ */
+static inline unsigned int wait_children(unsigned int n,
+					 unsigned long long until,
+					 unsigned int *failed)
+{
+	int status;
+	pid_t pid;
+
+	while (n && now_ms() < until) {
+		pid = waitpid(-1, &status, WNOHANG);
+		if (pid < 0)
+			break;
+		if (!pid) {
+			sleep_ms(5);
+			continue;
+		}
+		n--;
+		*failed += !!status;
+	}
+	return n;
 }
 
 /* Expect what put() has written; @tag 0 stands for zeroes */

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/types.h>
 #include <time.h>
@@ -70,6 +71,35 @@ static inline int read_file(const char *path, char *buf, size_t size)
 		buf[ret] = '\0';
 	close(fd);
 	return ret < 0 ? ret : 0;
+}
+
+/* A file that says how the kernel is to behave, and what it said before */
+struct knob {
+	const char *path;
+	const char *value;
+	char old[16];
+};
+
+/* Returns false if one of them is not there or does not take its value */
+static inline bool set_knobs(struct knob *knobs, unsigned int n)
+{
+	unsigned int i;
+
+	for (i = 0; i < n; i++)
+		if (read_file(knobs[i].path, knobs[i].old,
+			      sizeof(knobs[i].old)) ||
+		    write_file(knobs[i].path, knobs[i].value))
+			return false;
+	return true;
+}
+
+static inline void restore_knobs(const struct knob *knobs, unsigned int n)
+{
+	unsigned int i;
+
+	for (i = 0; i < n; i++)
+		if (knobs[i].old[0])
+			write_file(knobs[i].path, knobs[i].old);
 }
 
 #endif /* _STORAGE_FILES_H */
