@@ -5,35 +5,36 @@
 
 #include <dirent.h>
 
+/* Where a link of /proc/PID leads to; "" if nowhere */
+static inline char *pid_link(pid_t pid, const char *link, char *to, size_t size)
+{
+	char path[64];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", pid, link);
+	n = readlink(path, to, size - 1);
+	to[n < 0 ? 0 : n] = '\0';
+	return to;
+}
+
+/* Those of this test: they have its folder as theirs. */
 static inline int uml_pids(pid_t *pids, int max)
 {
-	char path[64], exe[4096], want[4096];
-	const char *uml = getenv("UML");
+	char is[4096], exe[4096], dir[4096];
 	DIR *proc = opendir("/proc");
 	struct dirent *de;
 	int n = 0;
 
-	while (uml && realpath(uml, want) && proc && n < max && (de = readdir(proc))) {
+	if (!proc || !realpath(getenv("UML"), exe) || !getcwd(dir, sizeof(dir)))
+		return 0;
+	while (n < max && (de = readdir(proc))) {
 		pid_t pid = atoi(de->d_name);
-		ssize_t len;
 
-		snprintf(path, sizeof(path), "/proc/%d/exe", pid);
-		len = pid > 0 ? readlink(path, exe, sizeof(exe) - 1) : -1;
-		if (len < 0)
-			continue;
-		exe[len] = '\0';
-		if (strcmp(exe, want))
-			continue;
-		/* Of this test, and not of another that runs */
-		snprintf(path, sizeof(path), "/proc/%d/cwd", pid);
-		len = readlink(path, exe, sizeof(exe) - 1);
-		if (len > 0 && getcwd(want, sizeof(want)) && !strncmp(exe, want, len) &&
-		    !want[len])
+		if (pid > 0 && !strcmp(pid_link(pid, "exe", is, sizeof(is)), exe) &&
+		    !strcmp(pid_link(pid, "cwd", is, sizeof(is)), dir))
 			pids[n++] = pid;
-		realpath(uml, want);
 	}
-	if (proc)
-		closedir(proc);
+	closedir(proc);
 	return n;
 }
 

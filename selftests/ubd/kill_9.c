@@ -55,8 +55,9 @@ GUEST(compare)
 		for (j = 0; j < EACH; j++) {
 			if (sscanf(buf + j * SECTOR, "R%u:", &round) != 1) {
 				if (least) {
-					printf("writer %d, sector %d: '%.20s', flushed was R%u\n",
-					       i, j, buf + j * SECTOR, least);
+					printf("writer %d, sector %d: '%.*s', flushed was R%u\n", i, j,
+					       (int)strcspn(buf + j * SECTOR, "\n") % 20,
+					       buf + j * SECTOR, least);
 					bad++;
 				}
 				continue;
@@ -64,8 +65,8 @@ GUEST(compare)
 			snprintf(who, sizeof(who), "R%u", round);
 			fill(want, i * EACH + j, who);
 			if (round < least || memcmp(want, buf + j * SECTOR, SECTOR)) {
-				printf("writer %d, sector %d: %.10s, flushed was R%u\n", i, j,
-				       buf + j * SECTOR, least);
+				printf("writer %d, sector %d: R%u, flushed was R%u\n", i, j,
+				       round, least);
 				bad++;
 			}
 		}
