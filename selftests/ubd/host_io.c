@@ -3,16 +3,18 @@
  * Preloaded into a User Mode Linux, this traces what it asks of the host and
  * lets it fail. $HOST_IO holds rules, separated by blanks:
  *
- *	trace=FILE		a line for each call, "pwrite NAME 512 1024 = 1024":
- *				file, offset, length, result
+ *	trace=FILE		a line for each call, "pwrite NAME 512 1024 = 1024 main":
+ *				file, offset, length, result; whether by UML's
+ *				first thread, or another
  *	CALL:NAME:WHEN:WHAT	on calls of pread, pwrite, write, fsync or fallocate
  *				(and what is another form of the same) to files
  *				with that last component, or any ('*'); WHEN is
  *				'*', '3' (the third only) or '3+' (from it on),
  *				and may end in '<OFFSET' or '>OFFSET': others are
  *				not counted; WHAT is an error (EIO, ...), short=BYTES (no more
- *				than that many), zero (does nothing, returns 0) or
- *				delay=MICROSECONDS
+ *				than that many), zero (does nothing, returns 0),
+ *				delay=MICROSECONDS or hold=FILE (makes
+ *				FILE.held, and goes on when FILE is there)
  *	sndbuf=BYTES		socket pairs hold no more than that
  *	xstate=BYTES		the registers of a process take that many, as on a
  *				host CPU with more of them
@@ -47,10 +49,12 @@ struct rule {
 	int error;
 	long limit;
 	long delay;
+	char hold[64];		/* a file to wait for */
 };
 
 static struct rule rules[MAX_RULES];
 static int n_rules, trace = -1, sndbuf, xstate;
+static pid_t first_thread;
 
 static int error_of(const char *name)
 {
@@ -74,6 +78,7 @@ __attribute__((constructor)) static void parse(void)
 
 	if (!env)
 		return;
+	first_thread = syscall(SYS_gettid);
 	text = strdup(env);
 	for (word = strtok_r(text, " ", &save); word; word = strtok_r(NULL, " ", &save)) {
 		struct rule *r = &rules[n_rules];
@@ -102,6 +107,8 @@ __attribute__((constructor)) static void parse(void)
 				r->limit = atol(what + 6);
 			else if (!strncmp(what, "delay=", 6))
 				r->delay = atol(what + 6);
+			else if (!strncmp(what, "hold=", 5))
+				snprintf(r->hold, sizeof(r->hold), "%s", what + 5);
 			else
 				r->error = error_of(what);
 			n_rules++;
@@ -122,6 +129,18 @@ static const char *name_of(int fd, char *path, size_t size)
 	n = readlink(link, path, size - 1);
 	path[n < 0 ? 0 : n] = '\0';
 	return strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
+}
+
+/* Say so, and wait for FILE */
+static void hold(const char *file)
+{
+	struct timespec ts = { 0, 1000000 };
+	char held[80];
+
+	snprintf(held, sizeof(held), "%s.held", file);
+	syscall(SYS_close, syscall(SYS_open, held, O_WRONLY | O_CREAT, 0600));
+	while (syscall(SYS_access, file, F_OK))
+		syscall(SYS_nanosleep, &ts, NULL);
 }
 
 /* What to do with a call: fail (-1, errno set), or go on with so many bytes */
@@ -146,6 +165,8 @@ static long before(const char *call, int fd, long long offset, long len)
 
 			syscall(SYS_nanosleep, &ts, NULL);
 		}
+		if (*r->hold)
+			hold(r->hold);
 		if (r->error)
 			error = r->error;
 		else if (r->limit < len)
@@ -164,8 +185,9 @@ static long after(const char *call, int fd, long long offset, long len, long ret
 	char path[512], line[256];
 
 	if (trace >= 0) {
-		n = snprintf(line, sizeof(line), "%s %s %lld %ld = %ld\n", call,
-			     name_of(fd, path, sizeof(path)), offset, len, ret);
+		n = snprintf(line, sizeof(line), "%s %s %lld %ld = %ld %s\n", call,
+			     name_of(fd, path, sizeof(path)), offset, len, ret,
+			     syscall(SYS_gettid) == first_thread ? "main" : "other");
 		syscall(SYS_write, trace, line, n);
 	}
 	if (ret < 0)

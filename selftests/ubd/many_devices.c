@@ -10,7 +10,7 @@
 #include <linux/aio_abi.h>
 #include <sys/syscall.h>
 
-#define DEVICES		8U
+#define DEVICES		15U
 #define DEPTH		64U
 #define BLOCKS		128U		/* each device writes so many */
 #define PER_BLOCK	8U		/* sectors */
