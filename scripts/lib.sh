@@ -61,6 +61,9 @@ for f in ${FRAGMENTS:-}; do
 	o_suffix=$o_suffix-$f
 done
 
+# What goes into evidence/ and README.md is of the kernels that everybody gets.
+no_fragments() { [ -z "$o_suffix" ] || die "FRAGMENTS=$FRAGMENTS is not for make $1" "leave it out; make FRAGMENTS=$FRAGMENTS runs the tests"; }
+
 # Scratch files, of the compiler too, stay in the cache: nothing else is written.
 mkdir -p "$cache/scratch" 2>/dev/null || die "cannot create $cache" "set STEADY_CACHE to a folder you can write"
 export TMPDIR=$cache/scratch

@@ -170,6 +170,10 @@ refuse "a figure in README that was not measured" "README.md:[0-9]+: the table i
 
 run() { echo "$work/repo/scripts/job"; }
 fresh
+refuse "an unknown fragment" "FRAGMENTS=no_such is unknown" env FRAGMENTS=no_such "$(run)"
+for job in test matrix bench; do
+	refuse "make $job with a fragment" "FRAGMENTS=debug is not for make $job" env FRAGMENTS=debug "$work/repo/scripts/$job"
+done
 refuse "an unknown BASE" "BASE=5.0 is unknown" env BASE=5.0 "$(run)"
 refuse "an unknown KERNEL" "KERNEL=new is unknown" env KERNEL=new "$(run)"
 refuse "an unknown AREA" "AREA=net is unknown" env AREA=net "$(run)"
