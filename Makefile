@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # The front door of linux-steady; "make help" lists what there is. The work is done by scripts/.
 
-export BASE KERNEL AREA ARCH STEADY_CACHE LINUX_TARBALL FULL SEED MINUTES PAIRS JOB
+export BASE KERNEL AREA ARCH FRAGMENTS STEADY_CACHE LINUX_TARBALL FULL SEED MINUTES PAIRS JOB
 BASE_GIVEN := $(BASE)
 export BASE_GIVEN
 
@@ -52,6 +52,7 @@ help:
 #:                       kselftests, print the table
 #:                         BASE=6.12|7.3  KERNEL=patched|base  AREA=x86|dm|dax|block|um  LINUX_TARBALL=FILE  KDIR=DIR
 #:                         ARCH=um for User Mode Linux and its tests (AREA=um says it, too)
+#:                         FRAGMENTS=debug for a kernel with KASAN and lockdep, built and kept beside the other
 #: make test             everything: static checks, tests of the harness, green on both patched
 #:                       bases, red on the unpatched ones; FULL=1 proves all of it anew, SEED=N
 #:                       repeats a sample

@@ -30,7 +30,8 @@
 #   tally_end              the closing line; fails if an item failed
 #   lock_cache               refuse a second run in the same cache
 #
-# Environment: STEADY_CACHE (default: XDG cache folder), BASE, ARCH, KERNEL, AREA.
+# Environment: STEADY_CACHE (default: XDG cache folder), BASE, ARCH, KERNEL, AREA, FRAGMENTS (of config/, on
+# top of those that every build gets; such builds have places of their own, which $o_suffix tells apart).
 
 set -eu -o pipefail
 export LC_ALL=C.UTF-8
@@ -53,6 +54,15 @@ die()
 	printf 'steady: %s%s\n' "$1" "${2:+ - $2}" >&2
 	exit 1
 }
+
+o_suffix=
+for f in ${FRAGMENTS:-}; do
+	[ -f "$top/config/$f" ] || die "FRAGMENTS=$f is unknown" "fragments are the files in config/"
+	o_suffix=$o_suffix-$f
+done
+
+# What goes into evidence/ and README.md is of the kernels that everybody gets.
+no_fragments() { [ -z "$o_suffix" ] || die "FRAGMENTS=$FRAGMENTS is not for make $1" "leave it out; make FRAGMENTS=$FRAGMENTS runs the tests"; }
 
 # Scratch files, of the compiler too, stay in the cache: nothing else is written.
 mkdir -p "$cache/scratch" 2>/dev/null || die "cannot create $cache" "set STEADY_CACHE to a folder you can write"
@@ -105,8 +115,8 @@ area_targets()
 }
 area_arch() { area_targets | awk -F'\t' -v a="$1" '$1 == a { print $2; exit }'; }
 target_arch() { area_targets | awk -F'\t' -v t="$1" '$3 == t { print $2; exit }'; }
-kernel_image() { if [ "$1" = um ]; then echo o-um/linux; else echo o/arch/x86/boot/bzImage; fi; }
-out_dir() { if [ "$1" = um ]; then echo o-um; else echo o; fi; }
+out_dir() { if [ "$1" = um ]; then echo "o-um$o_suffix"; else echo "o$o_suffix"; fi; }
+kernel_image() { if [ "$1" = um ]; then echo "o-um$o_suffix/linux"; else echo "o$o_suffix/arch/x86/boot/bzImage"; fi; }
 
 series_file() { echo "$top/$(base_field "$1" series)"; }
 series_list() { sed -e 's/[[:space:]]*#.*//' -e '/^[[:space:]]*$/d' "$(series_file "$1")"; }
@@ -186,7 +196,7 @@ config_hash()
 	local fragments="common storage x86_64"
 	[ "${1:-x86_64}" != um ] || fragments="common um"
 	# shellcheck disable=SC2086
-	(cd "$top/config" && cat $fragments) | sha256sum | cut -c1-16
+	(cd "$top/config" && cat $fragments ${FRAGMENTS:-}) | sha256sum | cut -c1-16
 }
 
 test_rows() { list_rows tests "" "$@"; }

@@ -155,6 +155,9 @@ refuse "a SEED that is no number" "SEED=1.5 is no number" env SEED=1.5 "$(bench)
 refuse "MINUTES of a bench that are no number" "MINUTES=ten is no number" env MINUTES=ten "$(bench)"
 refuse "a job that does not exist" "no jobs for AREA=all JOB=ioremap/no_such" env JOB=ioremap/no_such "$(bench)"
 refuse "a bench of an unknown BASE" "BASE=5.0 is unknown" env BASE=5.0 "$(bench)"
+fresh; printf 'iounmap_restore\thost smp=1\tnothing\n' >>"$work/repo/selftests/ioremap/tests"
+refuse "boot options of a test on the host" "selftests/ioremap/tests:[0-9]+: host with other options" "$work/repo/scripts/check-text"
+fresh
 jobs=$work/repo/selftests/ioremap/bench/jobs
 printf 'no_such\t-\tnothing\n' >>"$jobs"
 refuse "a job without a program" "selftests/ioremap/bench/jobs:1: there is no selftests/ioremap/bench/no_such.c" "$work/repo/scripts/check-text"
@@ -167,6 +170,10 @@ refuse "a figure in README that was not measured" "README.md:[0-9]+: the table i
 
 run() { echo "$work/repo/scripts/job"; }
 fresh
+refuse "an unknown fragment" "FRAGMENTS=no_such is unknown" env FRAGMENTS=no_such "$(run)"
+for job in test matrix bench; do
+	refuse "make $job with a fragment" "FRAGMENTS=debug is not for make $job" env FRAGMENTS=debug "$work/repo/scripts/$job"
+done
 refuse "an unknown BASE" "BASE=5.0 is unknown" env BASE=5.0 "$(run)"
 refuse "an unknown KERNEL" "KERNEL=new is unknown" env KERNEL=new "$(run)"
 refuse "an unknown AREA" "AREA=net is unknown" env AREA=net "$(run)"

@@ -36,6 +36,13 @@
 
 #include "../storage/files.h"
 
+/*
+ * The limit for the whole program is in the file settings, and a kernel with
+ * KASAN and lockdep needs more than 30 s for what takes 3 without
+ */
+#undef TEST_TIMEOUT_DEFAULT
+#define TEST_TIMEOUT_DEFAULT	1200
+
 #define PAGE		4096UL
 #define PMD		(2UL << 20)
 #define PMD_PAGES	(PMD / PAGE)

@@ -4,9 +4,9 @@
  * priority tries to wake up often on the same CPU. What keeps it from that for
  * long runs with interrupts or preemption off.
  *
- * The host of a virtual machine may keep it from that, too. So there is more
- * than one try, the best one counts, and what takes a small part of the whole
- * truncate is put down to the host.
+ * Other work of the machine, or of a virtual machine's host, may keep it from
+ * that, too. So there is more than one try, and the best one counts. Lock
+ * debugging takes longer than what is measured.
  */
 #include <pthread.h>
 #include <sched.h>
@@ -18,7 +18,6 @@
 #define SIZE		(ENTRIES * PAGE)
 #define TRIES		5U
 #define MAX_US		1000ULL
-#define MAX_PART	4ULL	/* of the truncate */
 #define PERIOD_US	100
 
 static volatile bool stop, measure, measuring;
@@ -59,7 +58,7 @@ static void *watch(void *arg)
 
 TEST(truncate_many)
 {
-	unsigned long long took, limit = 0;
+	unsigned long long took;
 	bool good = false;
 	unsigned int i;
 	pthread_t thread;
@@ -67,6 +66,8 @@ TEST(truncate_many)
 	char *map;
 	int fd, r;
 
+	if (!access("/proc/lockdep_stats", F_OK))
+		SKIP(return, "lock debugging is on");
 	r = dax_mount(DAX_EXT4);
 	if (r == -EOPNOTSUPP)
 		SKIP(return, "no ext4");
@@ -93,10 +94,9 @@ TEST(truncate_many)
 		while (measuring)
 			usleep(PERIOD_US / 2);
 
-		limit = took / MAX_PART > MAX_US ? took / MAX_PART : MAX_US;
-		good = longest <= limit;
+		good = longest <= MAX_US;
 		ksft_print_msg("truncate of %lu entries in %llu us: a timer waits for %llu us, expected at most %llu us\n",
-			       ENTRIES, took, longest, limit);
+			       ENTRIES, took, longest, MAX_US);
 		close(fd);
 	}
 	stop = true;
