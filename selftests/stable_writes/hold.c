@@ -7,6 +7,7 @@
  *	fault		a store to a shared mapping
  *	write		write()
  *	truncate	ftruncate() into a block, which zeroes the rest of it
+ *	beside		a store while a write() waits for the next page
  *	directory	a new name in a directory that is kept in page cache
  */
 #include "../kselftest_harness.h"
@@ -60,7 +61,8 @@ FIXTURE_TEARDOWN(hold)
 TEST_F_TIMEOUT(hold, paths, 120)
 {
 	try_paths(_metadata, variant->name, variant->type ?
-		  (1 << PATHS) - 1 : 1 << FAULT | 1 << WRITE, false);
+		  (1 << PATHS) - 1 :
+		  1 << FAULT | 1 << WRITE | 1 << BESIDE, false);
 }
 
 int main(int argc, char **argv)

@@ -23,11 +23,11 @@
 #define CHUNK		(1 << 20)
 #define MAGIC		0x73746162u
 
-enum path { FAULT, WRITE, TRUNCATE, DIRECTORY, PATHS };
+enum path { FAULT, WRITE, TRUNCATE, BESIDE, DIRECTORY, PATHS };
 enum result { STABLE, CHANGED, NOT_HELD, FAILED };
 
 static const char * const path_name[PATHS] = {
-	"fault", "write", "truncate", "directory"
+	"fault", "write", "truncate", "beside", "directory"
 };
 
 struct tag {
@@ -127,6 +127,7 @@ static int change(enum path path, const char *name)
 	memset(tail, 'B', sizeof(tail));
 	switch (path) {
 	case FAULT:
+	case BESIDE:
 		map = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
 			   HELD);
 		if (map == MAP_FAILED)
@@ -172,6 +173,22 @@ static pid_t start_name(const char *name, int fd)
 		if (open(path, O_CREAT | O_EXCL | O_WRONLY, 0600) >= 0)
 			sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
 		_exit(0);
+	}
+	return pid;
+}
+
+/* A write() that waits for the next page, with the locks it has taken */
+static pid_t start_write(const char *name)
+{
+	char tail[TAIL];
+	pid_t pid = fork();
+	int fd;
+
+	if (!pid) {
+		memset(tail, 'C', sizeof(tail));
+		fd = open(name, O_RDWR);
+		_exit(pwrite(fd, tail, sizeof(tail), HELD + PAGE) !=
+		      sizeof(tail));
 	}
 	return pid;
 }
@@ -311,7 +328,11 @@ static enum result try_path(struct __test_metadata *_metadata, enum path path,
 	} else {
 		fill_page(page, path, 2);
 		EXPECT_EQ(PAGE, pwrite(fd, page, PAGE, HELD));
-		EXPECT_EQ(0, sync_file_range(fd, HELD, PAGE,
+		if (path == BESIDE) {
+			memset(page, 'C', PAGE);
+			EXPECT_EQ(PAGE, pwrite(fd, page, PAGE, HELD + PAGE));
+		}
+		EXPECT_EQ(0, sync_file_range(fd, HELD, 2 * PAGE,
 					     SYNC_FILE_RANGE_WRITE));
 	}
 	/* btrfs submits from a worker */
@@ -320,6 +341,11 @@ static enum result try_path(struct __test_metadata *_metadata, enum path path,
 	if (!writes_held()) {
 		result = NOT_HELD;
 	} else {
+		if (path == BESIDE) {
+			other = start_write(name);
+			for (i = 0; i < 50 && state_of(other) != 'D'; i++)
+				sleep_ms(10);
+		}
 		let_change(pid);
 		EXPECT_EQ(0, let_through());
 		result = look(path, hint);
