@@ -492,7 +492,9 @@ static void *worker(void *arg)
 	return NULL;
 }
 
-/* Lines of the kernel's log that tell of an I/O error */
+static char log_first[160];
+
+/* Lines of the kernel's log that tell of an I/O error, and the first of them */
 static unsigned long log_lines(bool count)
 {
 	static int fd = -1;
@@ -506,6 +508,7 @@ static unsigned long log_lines(bool count)
 
 	if (fd < 0)
 		fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	log_first[0] = '\0';
 	if (!count) {
 		lseek(fd, 0, SEEK_END);
 		return 0;
@@ -517,7 +520,9 @@ static unsigned long log_lines(bool count)
 		rec[len] = '\0';
 		for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 			if (strcasestr(rec, words[i])) {
-				n++;
+				if (!n++)
+					snprintf(log_first, sizeof(log_first),
+						 "%s", strchrnul(rec, ';'));
 				break;
 			}
 	}
@@ -680,10 +685,10 @@ static void cell(struct row *r, const struct mode *m)
 	snprintf(r->cells + n, sizeof(r->cells) - n, " %4lu/%-6lu", failed,
 		 calls);
 	if (failed || log || missing)
-		ksft_print_msg("%s, %c %s: %lu of %lu calls failed (%s), %lu slots lost, %lu lines in the log\n",
+		ksft_print_msg("%s, %c %s: %lu of %lu calls failed (%s), %lu slots lost, %lu lines in the log%.100s\n",
 			       r->name, m->id, m->what, failed, calls,
-			       failed ? strerrorname_np(all->error) : "-", missing,
-			       log);
+			       failed ? strerrorname_np(all->error) : "-",
+			       missing, log, strtok(log_first, "\n") ?: "");
 	r->calls += calls;
 	r->failed += failed;
 	r->lost += missing;
