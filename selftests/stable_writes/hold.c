@@ -30,6 +30,9 @@ FIXTURE_VARIANT(hold) {
 FS(device, NULL, 16, "", "true");
 FS(ext2, "ext2", 16, "", "mkfs.ext2 -q -F -b 1024 $D");
 FS(ext4, "ext4", 16, "", "mkfs.ext4 -q -F -b 1024 $D");
+FS(ext4_commit, "ext4", 16, "data=journal,lazytime,commit=300",
+   "mkfs.ext4 -q -F -b 4096 $D");
+FS(ext4_data, "ext4", 16, "data=journal", "mkfs.ext4 -q -F -b 4096 $D");
 FS(ext4_nojournal, "ext4", 16, "", "mkfs.ext4 -q -F -O ^has_journal $D");
 FS(xfs, "xfs", 320, "", "mkfs.xfs -q -f $D");
 FS(btrfs, "btrfs", 128, "", "mkfs.btrfs -q -f -m single -d single $D");
@@ -48,6 +51,9 @@ FS(ntfs3, "ntfs3", 16, "", "mkfs.ntfs -Q -F -q $D");
 
 FIXTURE_SETUP(hold)
 {
+	if (strstr(variant->options, "data=journal"))
+		journal = strstr(variant->options, "lazytime") ? COMMIT :
+								 CHECKPOINT;
 	make(_metadata, variant->type, variant->megabytes, variant->options,
 	     variant->mkfs, true);
 }

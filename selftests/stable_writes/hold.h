@@ -43,6 +43,8 @@ static struct shared {
 
 static uint32_t run_nr;
 static bool waited;
+/* Data as well: what is held is the commit, or the page at its own place */
+static enum { UNJOURNALLED, COMMIT, CHECKPOINT } journal;
 static char centisecs[32];
 static unsigned long long sectors;
 
@@ -177,6 +179,41 @@ static pid_t start_name(const char *name, int fd)
 	return pid;
 }
 
+/*
+ * Write the held page, but not its inode's times: an inode in the same commit
+ * would be waited for before the page is changed. lazytime keeps it out of the
+ * commit. 6.12 counts its version even so, unless the time is the same: set the
+ * clock back to it, where it stays until the next tick.
+ */
+static void write_without_inode(int fd, const char *page)
+{
+	struct timespec real, began, now;
+	struct stat before, after;
+	int i;
+
+	for (i = 0; i < 20; i++) {
+		fsync(fd);
+		fstat(fd, &before);
+		clock_gettime(CLOCK_MONOTONIC, &began);
+		clock_gettime(CLOCK_REALTIME, &real);
+		clock_settime(CLOCK_REALTIME, &before.st_mtim);
+		pwrite(fd, page, PAGE, HELD);
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		real.tv_sec += now.tv_sec - began.tv_sec;
+		real.tv_nsec += now.tv_nsec - began.tv_nsec;
+		if (real.tv_nsec < 0 || real.tv_nsec > 999999999) {
+			now.tv_sec = real.tv_nsec < 0 ? -1 : 1;
+			real.tv_sec += now.tv_sec;
+			real.tv_nsec -= now.tv_sec * 1000000000;
+		}
+		clock_settime(CLOCK_REALTIME, &real);
+		fstat(fd, &after);
+		if (after.st_mtim.tv_sec == before.st_mtim.tv_sec &&
+		    after.st_mtim.tv_nsec == before.st_mtim.tv_nsec)
+			break;
+	}
+}
+
 /* A write() that waits for the next page, with the locks it has taken */
 static pid_t start_write(const char *name)
 {
@@ -190,6 +227,26 @@ static pid_t start_write(const char *name)
 		_exit(pwrite(fd, tail, sizeof(tail), HELD + PAGE) !=
 		      sizeof(tail));
 	}
+	return pid;
+}
+
+/* fsync() of another file: the page is in the journal, but not at its place */
+static int commit_other(void)
+{
+	int fd = open(MNT "/other", O_RDWR | O_CREAT, 0600), r;
+
+	r = pwrite(fd, &run_nr, sizeof(run_nr), 0) < 0 || fsync(fd);
+	close(fd);
+	return r;
+}
+
+/* Data that goes to the journal is written when that commits */
+static pid_t start_commit(int fd)
+{
+	pid_t pid = fork();
+
+	if (!pid)
+		_exit(!!fdatasync(fd));
 	return pid;
 }
 
@@ -295,7 +352,7 @@ static enum result try_path(struct __test_metadata *_metadata, enum path path,
 {
 	unsigned long long hint = 0;
 	enum result result = FAILED;
-	pid_t pid, other = 0;
+	pid_t pid, other = 0, commit = 0;
 	char page[PAGE];
 	int fd, i;
 
@@ -321,19 +378,28 @@ static enum result try_path(struct __test_metadata *_metadata, enum path path,
 	ASSERT_LT(0, pid);
 	if (late)
 		EXPECT_EQ(0, disk_stable(PREFIX "d", true));
+	fill_page(page, path, 2);
+	if (journal == COMMIT && path != DIRECTORY) {
+		write_without_inode(fd, page);
+	} else if (journal == CHECKPOINT && path != DIRECTORY) {
+		EXPECT_EQ(PAGE, pwrite(fd, page, PAGE, HELD));
+		EXPECT_EQ(0, commit_other());
+	}
 	EXPECT_EQ(0, hold(true));
 	EXPECT_EQ(1, queue_attr(dm_path("hold"), "stable_writes"));
 	if (path == DIRECTORY) {
 		other = start_name(name, fd);
 	} else {
-		fill_page(page, path, 2);
-		EXPECT_EQ(PAGE, pwrite(fd, page, PAGE, HELD));
+		if (journal == UNJOURNALLED)
+			EXPECT_EQ(PAGE, pwrite(fd, page, PAGE, HELD));
 		if (path == BESIDE) {
 			memset(page, 'C', PAGE);
 			EXPECT_EQ(PAGE, pwrite(fd, page, PAGE, HELD + PAGE));
 		}
 		EXPECT_EQ(0, sync_file_range(fd, HELD, 2 * PAGE,
 					     SYNC_FILE_RANGE_WRITE));
+		if (journal == COMMIT)
+			commit = start_commit(fd);
 	}
 	/* btrfs submits from a worker */
 	for (i = 0; i < (path == DIRECTORY ? 20 : 200) && !writes_held(); i++)
@@ -361,6 +427,8 @@ static enum result try_path(struct __test_metadata *_metadata, enum path path,
 	ASSERT_EQ(pid, waitpid(pid, NULL, 0));
 	if (other)
 		ASSERT_EQ(other, waitpid(other, NULL, 0));
+	if (commit)
+		ASSERT_EQ(commit, waitpid(commit, NULL, 0));
 	EXPECT_EQ(0, shared->ret)
 		TH_LOG("%s: %s", path_name[path], strerror(shared->ret));
 	close(fd);

@@ -391,7 +391,7 @@ static inline int loop_new(const char *file)
 	if (n < 0)
 		return -errno;
 	config.fd = open(file, O_RDWR | O_CLOEXEC);
-	if (config.fd < 0)
+	if ((int)config.fd < 0)
 		return -errno;
 	snprintf(loop_dev, sizeof(loop_dev), "/dev/loop%d", n);
 	fd = open(loop_dev, O_RDWR | O_CLOEXEC);

@@ -6,39 +6,35 @@
 #include "../kselftest_harness.h"
 #include "stress.h"
 
-#ifndef DISK
-#define DISK()	pi_disk(320)	/* xfs is not made smaller */
-#endif
-
 static const char *pi;
 
 FIXTURE(stress) {
 };
 
 FIXTURE_VARIANT(stress) {
-	const char *name, *type, *options, *mkfs, *fsck, *not;
+	const char *name, *type, *options, *mkfs, *fsck, *modes;
 };
 
-#define FS(_id, _type, _options, _mkfs, _fsck, _not)			\
+#define FS(_id, _type, _options, _mkfs, _fsck, _modes)			\
 	FIXTURE_VARIANT_ADD(stress, _id) {				\
 		.name = #_id, .type = _type, .options = _options,	\
-		.mkfs = _mkfs, .fsck = _fsck, .not = _not,		\
+		.mkfs = _mkfs, .fsck = _fsck, .modes = _modes,		\
 	}
 
-FS(device, NULL, "", NULL, NULL, "");
-FS(ext2, "ext2", "", "mkfs.ext2 -q -F $D 16m", "e2fsck -fn $D", "");
-FS(ext4, "ext4", "", "mkfs.ext4 -q -F $D 16m", "e2fsck -fn $D", "");
+FS(device, NULL, "", NULL, NULL, WAITING);
+FS(ext2, "ext2", "", "mkfs.ext2 -q -F $D 16m", "e2fsck -fn $D", WAITING);
+FS(ext4, "ext4", "", "mkfs.ext4 -q -F $D 16m", "e2fsck -fn $D", JOURNAL);
 FS(ext4_data, "ext4", "data=journal", "mkfs.ext4 -q -F $D 16m",
-   "e2fsck -fn $D", "");
+   "e2fsck -fn $D", JOURNAL);
 FS(ext4_nojnl, "ext4", "", "mkfs.ext4 -q -F -O ^has_journal $D 16m",
-   "e2fsck -fn $D", "");
-FS(xfs, "xfs", "", "mkfs.xfs -q -f $D", "xfs_repair -n $D", "");
+   "e2fsck -fn $D", WAITING);
+FS(xfs, "xfs", "", "mkfs.xfs -q -f $D", "xfs_repair -n $D", JOURNAL);
 FS(btrfs, "btrfs", "", "mkfs.btrfs -q -f -m single -d single -b 128m $D",
-   "btrfs check $D", "R");	/* its own checksum is of the buffer, too */
+   "btrfs check $D", JOURNAL);
 FS(btrfs_nosum, "btrfs", "nodatasum",
-   "mkfs.btrfs -q -f -m single -d single -b 128m $D", "btrfs check $D", "");
-FS(vfat, "vfat", "", "mkfs.vfat -F 16 -s 4 $D 16384", "fsck.vfat -n $D", "");
-FS(exfat, "exfat", "", "mkfs.exfat $D", "fsck.exfat -n $D", "");
+   "mkfs.btrfs -q -f -m single -d single -b 128m $D", "btrfs check $D", JOURNAL);
+FS(vfat, "vfat", "", "mkfs.vfat -F 16 -s 4 $D 16384", "fsck.vfat -n $D", WAITING);
+FS(exfat, "exfat", "", "mkfs.exfat $D", "fsck.exfat -n $D", WAITING);
 
 FIXTURE_SETUP(stress)
 {
@@ -54,7 +50,7 @@ TEST_F_TIMEOUT(stress, modes, 200)
 	struct row r = {
 		.name = variant->name, .dev = pi, .type = variant->type,
 		.options = variant->options, .mkfs = variant->mkfs,
-		.fsck = variant->fsck, .not = variant->not,
+		.fsck = variant->fsck, .modes = variant->modes,
 	};
 
 	run_row(_metadata, &r);
@@ -65,7 +61,7 @@ int main(int argc, char **argv)
 	int ret;
 
 	stress_init(NULL);
-	pi = DISK();
+	pi = pi_disk(320);	/* xfs is not made smaller */
 	if (!pi)
 		ksft_exit_skip("no disk with protection information\n");
 	print_head();

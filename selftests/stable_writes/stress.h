@@ -7,7 +7,8 @@
  * A row is a filesystem (or the device), a cell one mode of writing to it for
  * STRESS_MS milliseconds (environment; the default is for a quick run). After
  * each cell everything is read back from the disk. After each row, and each
- * cell with an error, the filesystem is unmounted and checked.
+ * cell with an error, the filesystem is unmounted and checked. STRESS_MODES
+ * (environment) has the modes to run instead of those that a row is for.
  *
  * Threads share pages, but each has its own slots in them, so it is known what
  * has to be in a slot. Where the memory is changed while it is written (S, P,
@@ -35,6 +36,14 @@
 #define WORKERS		6
 #define UNKNOWN		(~0ULL)
 
+/*
+ * Modes that are right as soon as everybody waits who should, and those of a
+ * filesystem that has a journal, or its metadata in memory of its own. In the
+ * others memory is changed that nobody can wait for.
+ */
+#define WAITING		"ABCDEF"
+#define JOURNAL		WAITING "TM"
+
 enum { DATA, SOURCE, FILES };
 
 struct worker {
@@ -60,7 +69,7 @@ struct mode {
 
 struct row {
 	const char *name, *dev, *type, *options, *mkfs, *fsck;
-	const char *not;	/* modes that it does not have */
+	const char *modes;
 	bool mounted;
 	unsigned long calls, failed, log, lost;
 	int checks;		/* that found something */
@@ -68,7 +77,7 @@ struct row {
 };
 
 static struct {
-	bool device;
+	bool device, data_only;
 	volatile bool stop;
 	int fd[FILES], direct[FILES];
 	off_t pos[FILES];
@@ -79,6 +88,7 @@ static struct {
 static __thread struct worker *me;
 
 static unsigned int cell_ms = 200;
+static const char *only_modes;
 
 /* With errors everything takes longer: then not all rows are needed */
 #define RED_MS		60000
@@ -179,7 +189,8 @@ static bool store(struct worker *w, size_t pos, size_t len, uint64_t value)
 
 static void sync_map(struct worker *w, unsigned int page)
 {
-	if (rand_r(&w->seed) % 2)
+	/* msync() writes the inode, too, which is metadata */
+	if (!t.data_only && rand_r(&w->seed) % 2)
 		did(w, !msync(t.map + page * PAGE, PAGE, MS_SYNC));
 	else
 		start_writeback(w, page);
@@ -728,6 +739,7 @@ static void run_row(struct __test_metadata *_metadata, struct row *r)
 	if (all_rows->red && now_ms() - all_rows->began > RED_MS)
 		SKIP(return, "the time of a run with errors is up");
 	t.device = !r->type;
+	t.data_only = !t.device && !strchr(only_modes ?: r->modes, 'M');
 	if (!t.device) {
 		sscanf(r->mkfs, "%31s", tool);
 		if (run("command -v %s >/dev/null 2>&1", tool))
@@ -738,7 +750,7 @@ static void run_row(struct __test_metadata *_metadata, struct row *r)
 	}
 	for (i = 0; i < MODES; i++) {
 		if ((t.device && modes[i].files_only) ||
-		    (r->not && strchr(r->not, modes[i].id)) ||
+		    !strchr(only_modes ?: r->modes, modes[i].id) ||
 		    (!t.device && !r->mounted)) {
 			n = strlen(r->cells);
 			snprintf(r->cells + n, sizeof(r->cells) - n, " %4s%-7s",
@@ -762,54 +774,11 @@ static void run_row(struct __test_metadata *_metadata, struct row *r)
 	EXPECT_EQ(0, r->checks) TH_LOG("%s: damaged", r->name);
 }
 
-static inline void print_format(const char *what, const char *dev)
-{
-	char path[128], format[64];
-
-	snprintf(path, sizeof(path), "/sys/block/%s/integrity/format",
-		 strrchr(dev, '/') + 1);
-	if (read_file(path, format, sizeof(format)))
-		strcpy(format, "?\n");
-	ksft_print_msg("%s: %s", what, format);
-}
-
 /* The counters of a disk's integrity group, whatever there is */
 static void print_counters(const char *dev)
 {
 	run("cd /sys/block/%s/integrity 2>/dev/null && grep -H . * | "
 	    "sed 's/^/# %s: /'", strrchr(dev, '/') + 1, strrchr(dev, '/') + 1);
-}
-
-/* The first NVMe namespace with protection information, zeroed, or NULL */
-static inline const char *nvme_disk(void)
-{
-	static char path[64];
-	char name[256], format[64];
-	uint64_t range[2] = {};
-	struct dirent *de;
-	DIR *dir;
-	int fd;
-
-	dir = opendir("/sys/block");
-	while (dir && !path[0] && (de = readdir(dir))) {
-		snprintf(name, sizeof(name),
-			 "/sys/block/%.64s/integrity/format", de->d_name);
-		if (!strncmp(de->d_name, "nvme", 4) &&
-		    !read_file(name, format, sizeof(format)) &&
-		    !strncmp(format, "T10-DIF", 7))
-			snprintf(path, sizeof(path), "/dev/%.40s", de->d_name);
-	}
-	if (dir)
-		closedir(dir);
-	if (!path[0])
-		return NULL;
-	/* What was never written has no valid reference tags */
-	fd = open(path, O_RDWR | O_CLOEXEC);
-	if (fd < 0 || ioctl(fd, BLKGETSIZE64, &range[1]) ||
-	    ioctl(fd, BLKZEROOUT, range))
-		ksft_exit_fail_msg("%s: %s\n", path, strerror(errno));
-	close(fd);
-	return path;
 }
 
 static void stress_init(void (*undo)(void))
@@ -819,6 +788,7 @@ static void stress_init(void (*undo)(void))
 	stable_writes_test_init(undo);
 	if (getenv("STRESS_MS"))
 		cell_ms = atoi(getenv("STRESS_MS"));
+	only_modes = getenv("STRESS_MODES");
 	sigaction(SIGBUS, &sa, NULL);
 	t.scribble = mmap(NULL, AREA, PROT_READ | PROT_WRITE,
 			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

@@ -67,6 +67,7 @@ TEST_F_TIMEOUT(stacked, modes, 100)
 	struct row ext4 = {
 		.name = variant->name, .type = "ext4", .options = "",
 		.mkfs = "mkfs.ext4 -q -F $D 16m", .fsck = "e2fsck -fn $D",
+		.modes = JOURNAL,
 	};
 	char args[256];
 

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * What a conflict costs: to settle it for O_DIRECT, to wait for it in the page
- * cache.
+ * cache. The disk takes some time for a command, so that others wait for it
+ * with their checksums made, while their memory changes.
  */
 #include "bench.h"
 
 #include <pthread.h>
 
-#define AREA	(32 * 1024)
-#define WRITES	4000
-#define REWRITES 20000
+#define AREA		(32 * 1024)
+#define WRITERS		3
+#define WRITES		500
+#define REWRITES	1500
 
 static volatile bool stop;
 static char *shared;
@@ -25,16 +27,29 @@ static void *scribbler(void *arg)
 	return NULL;
 }
 
-/* Two of them share pages, and start their writeback all the time */
+static void *writer(void *arg)
+{
+	uintptr_t nr = (uintptr_t)arg;
+	int fd = open(dev, O_RDWR | O_DIRECT), i;
+
+	for (i = 0; i < WRITES; i++)
+		if (pwrite(fd, shared, AREA, (nr * 64 + i % 64) * AREA) != AREA)
+			__atomic_fetch_add(&errors, 1, __ATOMIC_RELAXED);
+	close(fd);
+	return NULL;
+}
+
+/* They share pages, and start their writeback all the time */
 static void *rewriter(void *arg)
 {
+	size_t part = PAGE / 4;
+	off_t pos = (uintptr_t)arg * part;
 	int fd = open(dev, O_RDWR), i;
-	off_t half = (uintptr_t)arg;
-	char buf[PAGE / 2];
+	char buf[PAGE / 4];
 
 	memset(buf, 'a', sizeof(buf));
 	for (i = 0; i < REWRITES; i++)
-		if (pwrite(fd, buf, sizeof(buf), i % 4 * PAGE + half) < 0 ||
+		if (pwrite(fd, buf, part, i % 4 * PAGE + pos) != (ssize_t)part ||
 		    sync_file_range(fd, i % 4 * PAGE, PAGE,
 				    SYNC_FILE_RANGE_WRITE))
 			__atomic_fetch_add(&errors, 1, __ATOMIC_RELAXED);
@@ -42,33 +57,41 @@ static void *rewriter(void *arg)
 	return NULL;
 }
 
-int main(void)
+static int run_all(void *(*work)(void *))
 {
-	pthread_t thread[2];
-	int fd, i;
-
-	dev = bench_disk();
-	fd = open(dev, O_RDWR | O_DIRECT);
-	if (fd < 0 || posix_memalign((void **)&shared, PAGE, AREA) ||
-	    pthread_create(&thread[0], NULL, scribbler, NULL))
-		return failed(dev);
-	begin();
-	for (i = 0; i < WRITES; i++)
-		errors += pwrite(fd, shared, AREA, i % 64 * AREA) != AREA;
-	stop = true;
-	pthread_join(thread[0], NULL);
-	end("direct_scribbled", (double)WRITES * AREA, "B");
-	printf("bench: direct_scribbled_errors %lu calls lower\n", errors);
+	pthread_t thread[WRITERS];
+	uintptr_t i;
 
 	errors = 0;
-	begin();
-	for (i = 0; i < 2; i++)
-		if (pthread_create(&thread[i], NULL, rewriter,
-				   (void *)(uintptr_t)(i * PAGE / 2)))
+	for (i = 0; i < WRITERS; i++)
+		if (pthread_create(&thread[i], NULL, work, (void *)i))
 			return failed("thread");
-	for (i = 0; i < 2; i++)
+	for (i = 0; i < WRITERS; i++)
 		pthread_join(thread[i], NULL);
-	end("rewrite_under_writeback", 2.0 * REWRITES, "write");
-	printf("bench: rewrite_errors %lu calls lower\n", errors);
+	return 0;
+}
+
+int main(void)
+{
+	pthread_t scribbling;
+
+	dev = bench_disk("dif=1 ndelay=50000");
+	if (posix_memalign((void **)&shared, PAGE, AREA) ||
+	    pthread_create(&scribbling, NULL, scribbler, NULL))
+		return failed(dev);
+	memset(shared, 'a', AREA);
+	begin();
+	if (run_all(writer))
+		return 1;
+	end("direct_scribbled", WRITERS * WRITES, "write");
+	printf("bench: direct_scribbled_errors %lu writes lower\n", errors);
+	stop = true;
+	pthread_join(scribbling, NULL);
+
+	begin();
+	if (run_all(rewriter))
+		return 1;
+	end("rewrite_under_writeback", WRITERS * REWRITES, "write");
+	printf("bench: rewrite_errors %lu writes lower\n", errors);
 	return 0;
 }

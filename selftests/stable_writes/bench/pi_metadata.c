@@ -26,7 +26,7 @@ static void *syncer(void *arg)
 
 int main(void)
 {
-	const char *dev = bench_disk();
+	const char *dev = bench_disk("dif=1");
 	pthread_t thread;
 	char name[64];
 	int i, fd;

@@ -5,12 +5,12 @@
 #include "bench.h"
 
 #define FILE_SIZE	(16 << 20)
-#define TOTAL		(64 << 20)
+#define TOTAL		(32 << 20)
 
 static int measure(const char *where, const char *path, bool direct,
 		   size_t size)
 {
-	size_t total = size == PAGE ? TOTAL / 4 : TOTAL * 2, done;
+	size_t done;
 	char what[64];
 	void *buf;
 	int fd;
@@ -26,7 +26,7 @@ static int measure(const char *where, const char *path, bool direct,
 	if (fsync(fd))
 		return failed("fsync");
 	begin();
-	for (done = 0; done < total; done += size) {
+	for (done = 0; done < TOTAL; done += size) {
 		if (pwrite(fd, buf, size, done % FILE_SIZE) != (ssize_t)size)
 			return failed("pwrite");
 		if (!direct && (done + size) % (1 << 20) == 0 && fsync(fd))
@@ -34,7 +34,7 @@ static int measure(const char *where, const char *path, bool direct,
 	}
 	snprintf(what, sizeof(what), "%s_%s_%s", where,
 		 direct ? "direct" : "buffered", size == PAGE ? "4k" : "1m");
-	end(what, total, "B");
+	end(what, TOTAL, "B");
 	close(fd);
 	free(buf);
 	return 0;
@@ -50,7 +50,7 @@ static int measure_all(const char *where, const char *path)
 
 int main(void)
 {
-	const char *dev = bench_disk();
+	const char *dev = bench_disk("dif=1");
 
 	if (measure_all("device", dev))
 		return 1;
