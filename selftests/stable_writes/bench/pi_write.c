@@ -4,8 +4,8 @@
  */
 #include "bench.h"
 
-#define FILE_SIZE	(16 << 20)
-#define TOTAL		(32 << 20)
+#define FILE_SIZE	(8 << 20)
+#define TOTAL		(16 << 20)
 
 static int measure(const char *where, const char *path, bool direct,
 		   size_t size)
