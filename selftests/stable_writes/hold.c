@@ -30,9 +30,11 @@ FIXTURE_VARIANT(hold) {
 FS(device, NULL, 16, "", "true");
 FS(ext2, "ext2", 16, "", "mkfs.ext2 -q -F -b 1024 $D");
 FS(ext4, "ext4", 16, "", "mkfs.ext4 -q -F -b 1024 $D");
-FS(ext4_commit, "ext4", 16, "data=journal,lazytime,commit=300",
-   "mkfs.ext4 -q -F -b 4096 $D");
 FS(ext4_data, "ext4", 16, "data=journal", "mkfs.ext4 -q -F -b 4096 $D");
+FS(ext4_commit, "ext4", 16, "data=journal,commit=300",
+   "mkfs.ext4 -q -F -b 4096 $D");
+FS(ext4_lazytime, "ext4", 16, "data=journal,commit=300,lazytime",
+   "mkfs.ext4 -q -F -b 4096 $D");
 FS(ext4_nojournal, "ext4", 16, "", "mkfs.ext4 -q -F -O ^has_journal $D");
 FS(xfs, "xfs", 320, "", "mkfs.xfs -q -f $D");
 FS(btrfs, "btrfs", 128, "", "mkfs.btrfs -q -f -m single -d single $D");
@@ -53,7 +55,8 @@ FIXTURE_SETUP(hold)
 {
 	if (strstr(variant->options, "data=journal"))
 		journal = strstr(variant->options, "lazytime") ? COMMIT :
-								 CHECKPOINT;
+			  strstr(variant->options, "commit") ? COMMIT_SAME_TIME :
+			  CHECKPOINT;
 	make(_metadata, variant->type, variant->megabytes, variant->options,
 	     variant->mkfs, true);
 }
