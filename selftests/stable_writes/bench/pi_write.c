@@ -50,7 +50,7 @@ static int measure_all(const char *where, const char *path)
 
 int main(void)
 {
-	const char *dev = bench_disk("dif=1");
+	const char *dev = bench_disk("dif=1 max_queue=64 can_queue=64");
 
 	if (measure_all("device", dev))
 		return 1;
