@@ -7,6 +7,7 @@
  *	fault		a store to a shared mapping
  *	write		write()
  *	truncate	ftruncate() into a block, which zeroes the rest of it
+ *	beside		a store while a write() waits for the next page
  *	directory	a new name in a directory that is kept in page cache
  */
 #include "../kselftest_harness.h"
@@ -29,6 +30,11 @@ FIXTURE_VARIANT(hold) {
 FS(device, NULL, 16, "", "true");
 FS(ext2, "ext2", 16, "", "mkfs.ext2 -q -F -b 1024 $D");
 FS(ext4, "ext4", 16, "", "mkfs.ext4 -q -F -b 1024 $D");
+FS(ext4_data, "ext4", 16, "data=journal", "mkfs.ext4 -q -F -b 4096 $D");
+FS(ext4_commit, "ext4", 16, "data=journal,commit=300",
+   "mkfs.ext4 -q -F -b 4096 $D");
+FS(ext4_lazytime, "ext4", 16, "data=journal,commit=300,lazytime",
+   "mkfs.ext4 -q -F -b 4096 $D");
 FS(ext4_nojournal, "ext4", 16, "", "mkfs.ext4 -q -F -O ^has_journal $D");
 FS(xfs, "xfs", 320, "", "mkfs.xfs -q -f $D");
 FS(btrfs, "btrfs", 128, "", "mkfs.btrfs -q -f -m single -d single $D");
@@ -47,6 +53,10 @@ FS(ntfs3, "ntfs3", 16, "", "mkfs.ntfs -Q -F -q $D");
 
 FIXTURE_SETUP(hold)
 {
+	if (strstr(variant->options, "data=journal"))
+		journal = strstr(variant->options, "lazytime") ? COMMIT :
+			  strstr(variant->options, "commit") ? COMMIT_SAME_TIME :
+			  CHECKPOINT;
 	make(_metadata, variant->type, variant->megabytes, variant->options,
 	     variant->mkfs, true);
 }
@@ -60,7 +70,8 @@ FIXTURE_TEARDOWN(hold)
 TEST_F_TIMEOUT(hold, paths, 120)
 {
 	try_paths(_metadata, variant->name, variant->type ?
-		  (1 << PATHS) - 1 : 1 << FAULT | 1 << WRITE, false);
+		  (1 << PATHS) - 1 :
+		  1 << FAULT | 1 << WRITE | 1 << BESIDE, false);
 }
 
 int main(int argc, char **argv)

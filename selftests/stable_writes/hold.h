@@ -23,11 +23,11 @@
 #define CHUNK		(1 << 20)
 #define MAGIC		0x73746162u
 
-enum path { FAULT, WRITE, TRUNCATE, DIRECTORY, PATHS };
+enum path { FAULT, WRITE, TRUNCATE, BESIDE, DIRECTORY, PATHS };
 enum result { STABLE, CHANGED, NOT_HELD, FAILED };
 
 static const char * const path_name[PATHS] = {
-	"fault", "write", "truncate", "directory"
+	"fault", "write", "truncate", "beside", "directory"
 };
 
 struct tag {
@@ -43,6 +43,13 @@ static struct shared {
 
 static uint32_t run_nr;
 static bool waited;
+/*
+ * Data as well: what is held is the page at its own place, or the commit. An
+ * inode in that would be waited for, and nobody would come to the page. It is
+ * kept out by lazytime, which does not do on 6.12 (its i_version is counted), or
+ * by writing at the time that it has already, which does not on 7.3 (as well).
+ */
+static enum { NOT_JOURNALLED, CHECKPOINT, COMMIT, COMMIT_SAME_TIME } journal;
 static char centisecs[32];
 static unsigned long long sectors;
 
@@ -127,6 +134,7 @@ static int change(enum path path, const char *name)
 	memset(tail, 'B', sizeof(tail));
 	switch (path) {
 	case FAULT:
+	case BESIDE:
 		map = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
 			   HELD);
 		if (map == MAP_FAILED)
@@ -173,6 +181,72 @@ static pid_t start_name(const char *name, int fd)
 			sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
 		_exit(0);
 	}
+	return pid;
+}
+
+/* Set the clock back to the file's time, where it stays until the next tick */
+static void write_at_same_time(int fd, const char *page)
+{
+	struct timespec real, began, now;
+	struct stat before, after;
+	int i;
+
+	for (i = 0; i < 20; i++) {
+		fsync(fd);
+		fstat(fd, &before);
+		clock_gettime(CLOCK_MONOTONIC, &began);
+		clock_gettime(CLOCK_REALTIME, &real);
+		clock_settime(CLOCK_REALTIME, &before.st_mtim);
+		pwrite(fd, page, PAGE, HELD);
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		real.tv_sec += now.tv_sec - began.tv_sec;
+		real.tv_nsec += now.tv_nsec - began.tv_nsec;
+		if (real.tv_nsec < 0 || real.tv_nsec > 999999999) {
+			now.tv_sec = real.tv_nsec < 0 ? -1 : 1;
+			real.tv_sec += now.tv_sec;
+			real.tv_nsec -= now.tv_sec * 1000000000;
+		}
+		clock_settime(CLOCK_REALTIME, &real);
+		fstat(fd, &after);
+		if (after.st_mtim.tv_sec == before.st_mtim.tv_sec &&
+		    after.st_mtim.tv_nsec == before.st_mtim.tv_nsec)
+			break;
+	}
+}
+
+/* A write() that waits for the next page, with the locks it has taken */
+static pid_t start_write(const char *name)
+{
+	char tail[TAIL];
+	pid_t pid = fork();
+	int fd;
+
+	if (!pid) {
+		memset(tail, 'C', sizeof(tail));
+		fd = open(name, O_RDWR);
+		_exit(pwrite(fd, tail, sizeof(tail), HELD + PAGE) !=
+		      sizeof(tail));
+	}
+	return pid;
+}
+
+/* fsync() of another file: the page is in the journal, but not at its place */
+static int commit_other(void)
+{
+	int fd = open(MNT "/other", O_RDWR | O_CREAT, 0600), r;
+
+	r = pwrite(fd, &run_nr, sizeof(run_nr), 0) < 0 || fsync(fd);
+	close(fd);
+	return r;
+}
+
+/* Data that goes to the journal is written when that commits */
+static pid_t start_commit(int fd)
+{
+	pid_t pid = fork();
+
+	if (!pid)
+		_exit(!!fdatasync(fd));
 	return pid;
 }
 
@@ -278,7 +352,7 @@ static enum result try_path(struct __test_metadata *_metadata, enum path path,
 {
 	unsigned long long hint = 0;
 	enum result result = FAILED;
-	pid_t pid, other = 0;
+	pid_t pid, other = 0, commit = 0;
 	char page[PAGE];
 	int fd, i;
 
@@ -304,15 +378,28 @@ static enum result try_path(struct __test_metadata *_metadata, enum path path,
 	ASSERT_LT(0, pid);
 	if (late)
 		EXPECT_EQ(0, disk_stable(PREFIX "d", true));
+	fill_page(page, path, 2);
+	if (journal == COMMIT_SAME_TIME && path != DIRECTORY)
+		write_at_same_time(fd, page);
+	else if (journal != NOT_JOURNALLED && path != DIRECTORY)
+		EXPECT_EQ(PAGE, pwrite(fd, page, PAGE, HELD));
+	if (journal == CHECKPOINT)
+		EXPECT_EQ(0, commit_other());
 	EXPECT_EQ(0, hold(true));
 	EXPECT_EQ(1, queue_attr(dm_path("hold"), "stable_writes"));
 	if (path == DIRECTORY) {
 		other = start_name(name, fd);
 	} else {
-		fill_page(page, path, 2);
-		EXPECT_EQ(PAGE, pwrite(fd, page, PAGE, HELD));
-		EXPECT_EQ(0, sync_file_range(fd, HELD, PAGE,
+		if (journal == NOT_JOURNALLED)
+			EXPECT_EQ(PAGE, pwrite(fd, page, PAGE, HELD));
+		if (path == BESIDE) {
+			memset(page, 'C', PAGE);
+			EXPECT_EQ(PAGE, pwrite(fd, page, PAGE, HELD + PAGE));
+		}
+		EXPECT_EQ(0, sync_file_range(fd, HELD, 2 * PAGE,
 					     SYNC_FILE_RANGE_WRITE));
+		if (journal >= COMMIT)
+			commit = start_commit(fd);
 	}
 	/* btrfs submits from a worker */
 	for (i = 0; i < (path == DIRECTORY ? 20 : 200) && !writes_held(); i++)
@@ -320,6 +407,11 @@ static enum result try_path(struct __test_metadata *_metadata, enum path path,
 	if (!writes_held()) {
 		result = NOT_HELD;
 	} else {
+		if (path == BESIDE) {
+			other = start_write(name);
+			for (i = 0; i < 50 && state_of(other) != 'D'; i++)
+				sleep_ms(10);
+		}
 		let_change(pid);
 		EXPECT_EQ(0, let_through());
 		result = look(path, hint);
@@ -335,6 +427,8 @@ static enum result try_path(struct __test_metadata *_metadata, enum path path,
 	ASSERT_EQ(pid, waitpid(pid, NULL, 0));
 	if (other)
 		ASSERT_EQ(other, waitpid(other, NULL, 0));
+	if (commit)
+		ASSERT_EQ(commit, waitpid(commit, NULL, 0));
 	EXPECT_EQ(0, shared->ret)
 		TH_LOG("%s: %s", path_name[path], strerror(shared->ret));
 	close(fd);

@@ -8,7 +8,6 @@
  * write to the same few pages of the device's page cache and start their
  * writeback all the time, and no write may be refused because of its checksum.
  */
-#include <linux/loop.h>
 #include <sys/mman.h>
 
 #include "../kselftest_harness.h"
@@ -25,34 +24,12 @@
 
 static const char *pi;			/* the disk */
 static volatile unsigned long *errors;	/* of the writers */
-static char loop_dev[64];
 
 static void undo(void)
 {
-	int fd;
-
-	if (loop_dev[0]) {
-		fd = open(loop_dev, O_RDONLY | O_CLOEXEC);
-		if (fd >= 0)
-			ioctl(fd, LOOP_CLR_FD, 0);
-		close(fd);
-		loop_dev[0] = '\0';
-	}
+	loop_remove();
 	write_file("/sys/block/bcache0/bcache/stop", "1");
 	write_file("/sys/fs/bcache/" SET_UUID "/stop", "1");
-}
-
-/* By its own requirement, or as it has protection information itself */
-static bool needs_stable(const char *dev)
-{
-	char path[128], format[64];
-
-	snprintf(path, sizeof(path), "/sys/block/%s/integrity/format",
-		 strrchr(dev, '/') + 1);
-	if (!read_file(path, format, sizeof(format)) &&
-	    strncmp(format, "none", 4))
-		return true;
-	return queue_attr(dev, "stable_writes") == 1;
 }
 
 static void writer(const char *dev, unsigned long long end)
@@ -193,48 +170,10 @@ FIXTURE_TEARDOWN(other)
 
 TEST_F(other, dm_thin)
 {
-	struct dm_request req = {};
-	struct dm_target_msg *msg = (struct dm_target_msg *)req.data;
-
 	if (!dm_has_target("thin"))
 		SKIP(return, "no dm target thin");
-	ASSERT_EQ(0, disk_new("meta", 4, 0));
-	ASSERT_EQ(0, dm_new("pool", "0 %llu thin-pool %s %s 128 0",
-			    DEV_SECTORS, disk_path("meta"), pi));
-	strcpy(msg->message, "create_thin 0");
-	ASSERT_EQ(0, dm_call(DM_TARGET_MSG, "pool", 0, &req));
-	ASSERT_EQ(0, dm_new("top", "0 %llu thin %s 0", DEV_SECTORS / 2,
-			    dm_path("pool")));
+	ASSERT_EQ(0, thin_new("top", pi, DEV_SECTORS / 2));
 	check(_metadata, "thin", dm_path("top"), true);
-}
-
-/* A loop device on @file, with direct I/O */
-static int loop_new(const char *file)
-{
-	struct loop_config config = { .block_size = 512 };
-	int control, fd, n, r = 0;
-
-	control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
-	if (control < 0)
-		return -errno;
-	n = ioctl(control, LOOP_CTL_GET_FREE);
-	close(control);
-	if (n < 0)
-		return -errno;
-	config.fd = open(file, O_RDWR | O_CLOEXEC);
-	if (config.fd < 0)
-		return -errno;
-	snprintf(loop_dev, sizeof(loop_dev), "/dev/loop%d", n);
-	fd = open(loop_dev, O_RDWR | O_CLOEXEC);
-	if (fd < 0 || ioctl(fd, LOOP_CONFIGURE, &config))
-		r = -errno;
-	close(config.fd);
-	if (!r && needs_stable(loop_dev))
-		r = -EEXIST;	/* not as long as it is buffered */
-	if (!r && ioctl(fd, LOOP_SET_DIRECT_IO, 1UL))
-		r = -errno;
-	close(fd);
-	return r;
 }
 
 TEST_F(other, loop_on_device)

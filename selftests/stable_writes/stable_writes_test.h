@@ -17,6 +17,7 @@
 #include <fcntl.h>
 #include <linux/dm-ioctl.h>
 #include <linux/fs.h>
+#include <linux/loop.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -94,7 +95,8 @@ static inline int dm_suspend(const char *name)
  * One command at a time, so that writes wait in the scheduler after their
  * checksum was made: what is changed meanwhile does not match it any more.
  */
-static inline const char *pi_disk(unsigned int megabytes)
+static inline const char *pi_disk_of(unsigned int megabytes,
+				     const char *parameters)
 {
 	static char path[64];
 	char name[256], model[32];
@@ -104,8 +106,9 @@ static inline const char *pi_disk(unsigned int megabytes)
 
 	path[0] = '\0';
 	if (!access("/sys/module/scsi_debug", F_OK) ||
-	    run("modprobe -q scsi_debug dev_size_mb=%u dif=1 dix=1 ato=1 lbpu=0 "
-		"max_queue=1 can_queue=1 delay=0 >/dev/null 2>&1", megabytes))
+	    run("modprobe -q scsi_debug dev_size_mb=%u dix=1 ato=1 lbpu=0 "
+		"max_queue=1 can_queue=1 delay=0 %s >/dev/null 2>&1", megabytes,
+		parameters))
 		return NULL;
 	scsi_debug_loaded = true;
 	for (i = 0; !path[0] && i < 250; i++, sleep_ms(20)) {
@@ -124,7 +127,95 @@ static inline const char *pi_disk(unsigned int megabytes)
 		if (path[0] && access(path, F_OK))
 			path[0] = '\0';
 	}
-	return path[0] ? path : NULL;
+	if (!path[0])
+		return NULL;
+	/* Its WRITE SAME leaves the protection information as it was */
+	run("echo 0 | tee /sys/block/%s/device/scsi_disk/*/max_write_same_blocks "
+	    ">/dev/null", strrchr(path, '/') + 1);
+	return path;
+}
+
+static inline const char *pi_disk(unsigned int megabytes)
+{
+	return pi_disk_of(megabytes, "dif=1");
+}
+
+/* By its own requirement, or as it has protection information itself */
+static inline bool needs_stable(const char *dev)
+{
+	char path[128], format[64];
+
+	snprintf(path, sizeof(path), "/sys/block/%s/integrity/format",
+		 strrchr(dev, '/') + 1);
+	if (!read_file(path, format, sizeof(format)) &&
+	    strncmp(format, "none", 4))
+		return true;
+	return queue_attr(dev, "stable_writes") == 1;
+}
+
+/* Loop devices, one at a time */
+
+static char loop_dev[64];
+
+/* A loop device on @file, with direct I/O */
+static inline int loop_new(const char *file)
+{
+	struct loop_config config = { .block_size = 512 };
+	int control, fd, n, r = 0;
+
+	control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
+	if (control < 0)
+		return -errno;
+	n = ioctl(control, LOOP_CTL_GET_FREE);
+	close(control);
+	if (n < 0)
+		return -errno;
+	config.fd = open(file, O_RDWR | O_CLOEXEC);
+	if ((int)config.fd < 0)
+		return -errno;
+	snprintf(loop_dev, sizeof(loop_dev), "/dev/loop%d", n);
+	fd = open(loop_dev, O_RDWR | O_CLOEXEC);
+	if (fd < 0 || ioctl(fd, LOOP_CONFIGURE, &config))
+		r = -errno;
+	close(config.fd);
+	if (!r && needs_stable(loop_dev))
+		r = -EEXIST;	/* not as long as it is buffered */
+	if (!r && ioctl(fd, LOOP_SET_DIRECT_IO, 1UL))
+		r = -errno;
+	close(fd);
+	return r;
+}
+
+static inline void loop_remove(void)
+{
+	int fd;
+
+	if (!loop_dev[0])
+		return;
+	fd = open(loop_dev, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0)
+		ioctl(fd, LOOP_CLR_FD, 0);
+	close(fd);
+	loop_dev[0] = '\0';
+}
+
+/* A thin device, whose metadata is on a disk in memory */
+static inline int thin_new(const char *name, const char *data,
+			   unsigned long long size)
+{
+	struct dm_request req = {};
+	struct dm_target_msg *msg = (struct dm_target_msg *)req.data;
+	int r;
+
+	r = disk_new("meta", 4, 0);
+	if (!r)
+		r = dm_new("pool", "0 %llu thin-pool %s %s 128 0", size,
+			   disk_path("meta"), data);
+	if (r)
+		return r;
+	strcpy(msg->message, "create_thin 0");
+	r = dm_call(DM_TARGET_MSG, "pool", 0, &req);
+	return r ? r : dm_new(name, "0 %llu thin %s 0", size, dm_path("pool"));
 }
 
 /* Clean up */
