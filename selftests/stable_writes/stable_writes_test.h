@@ -309,12 +309,9 @@ static inline bool dm_has_target(const char *name)
 	}
 }
 
-/*
- * A disk with protection information that is checked on every write, or NULL.
- * One command at a time, so that writes wait in the scheduler after their
- * checksum was made: what is changed meanwhile does not match it any more.
- */
-static inline const char *pi_disk(unsigned int megabytes)
+/* A scsi_debug disk, whose module parameters begin with @options, or NULL */
+static inline const char *pi_disk_with(unsigned int megabytes,
+				       const char *options)
 {
 	static char path[64];
 	char name[256], model[32];
@@ -324,8 +321,9 @@ static inline const char *pi_disk(unsigned int megabytes)
 
 	path[0] = '\0';
 	if (!access("/sys/module/scsi_debug", F_OK) ||
-	    run("modprobe -q scsi_debug dev_size_mb=%u dif=1 dix=1 ato=1 lbpu=0 "
-		"max_queue=1 can_queue=1 delay=0 >/dev/null 2>&1", megabytes))
+	    run("modprobe -q scsi_debug dev_size_mb=%u %s lbpu=0 "
+		"max_queue=1 can_queue=1 delay=0 >/dev/null 2>&1", megabytes,
+		options))
 		return NULL;
 	scsi_debug_loaded = true;
 	for (i = 0; !path[0] && i < 250; i++, sleep_ms(20)) {
@@ -345,6 +343,16 @@ static inline const char *pi_disk(unsigned int megabytes)
 			path[0] = '\0';
 	}
 	return path[0] ? path : NULL;
+}
+
+/*
+ * A disk with protection information that is checked on every write, or NULL.
+ * One command at a time, so that writes wait in the scheduler after their
+ * checksum was made: what is changed meanwhile does not match it any more.
+ */
+static inline const char *pi_disk(unsigned int megabytes)
+{
+	return pi_disk_with(megabytes, "dif=1 dix=1 ato=1");
 }
 
 /* Clean up */
