@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # The front door of linux-steady; "make help" lists what there is. The work is done by scripts/.
 
-export BASE KERNEL AREA ARCH STEADY_CACHE LINUX_TARBALL FULL SEED MINUTES
+export BASE KERNEL AREA ARCH STEADY_CACHE LINUX_TARBALL FULL SEED MINUTES PAIRS JOB
 BASE_GIVEN := $(BASE)
 export BASE_GIVEN
 
@@ -27,6 +27,10 @@ check:
 .PHONY: matrix
 matrix:
 	@scripts/matrix
+
+.PHONY: bench
+bench:
+	@scripts/bench
 
 .PHONY: apply unapply
 apply:
@@ -54,6 +58,8 @@ help:
 #: make check            the static checks alone
 #: make matrix           take each patch out, put each old bug back: exactly the tests that guard it
 #:                       turn red; AREA=, BASE=; MINUTES=N stops then, and the next run goes on
+#: make bench            what the series costs and gains: unpatched against patched, in alternating
+#:                       boots; AREA=, BASE=, ARCH=, JOB=TARGET/JOB, PAIRS=6, SEED=, MINUTES=
 #: make apply KDIR=DIR   put the series into your own kernel tree
 #: make unapply KDIR=DIR take it out again
 #: make tree             a git worktree with one commit a patch, in the cache; BASE=

@@ -21,6 +21,8 @@
 #   kernel_image ARCH        and where the kernel is that it boots
 #   config_hash [ARCH]       sha256 over what shapes the guest kernel
 #   test_rows [AREA [ARCH]]  target<TAB>test<TAB>options<TAB>guards, of one area or all
+#   bench_rows [AREA [ARCH]] target<TAB>bench/job<TAB>options<TAB>measures
+#   test_sums TARGET         the sums of all files that say what a target's tests do
 #   step TEXT LOG CMD...     run CMD with its output in LOG, show progress
 #   prepare_packages GROUP... a step that installs what is missing
 #   tally ok|fail|skip NAME [WHY]   count and print one item; NAME says what holds
@@ -187,14 +189,24 @@ config_hash()
 	(cd "$top/config" && cat $fragments) | sha256sum | cut -c1-16
 }
 
-test_rows()
+test_rows() { list_rows tests "" "$@"; }
+bench_rows() { list_rows bench/jobs bench/ "$@"; }
+list_rows()
 {
-	local area=${1:-all} arch=${2:-} target
+	local list=$1 prefix=$2 area=${3:-all} arch=${4:-} target
 	area_targets | awk -F'\t' -v a="$area" -v b="$arch" '(a == "all" || $1 == a) && (b == "" || $2 == b) { print $3 }' |
 		while read -r target; do
-		awk -v t="$target" -F'\t+' -v OFS='\t' '!/^#/ && NF { print t, $1, $2, $3 }' \
-			"$top/selftests/$target/tests"
+		[ "$list" = tests ] || [ -f "$top/selftests/$target/$list" ] || continue
+		awk -v t="$target" -v p="$prefix" -F'\t+' -v OFS='\t' '!/^#/ && NF { print t, p $1, $2, $3 }' \
+			"$top/selftests/$target/$list"
 	done
+}
+
+# Neither a bug to put back nor what is measured changes what the tests say.
+test_sums()
+{
+	(cd "$top/selftests/$1" && find . \( -path ./reintroduce -o -path ./bench \) -prune -o -type f -print0 |
+		sort -z | xargs -0 sha256sum)
 }
 
 lock_cache()

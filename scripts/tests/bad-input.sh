@@ -147,6 +147,24 @@ put_back
 item "evidence of a hunk that nobody has seen is stale" test "$hunk" = "$(STEADY_CACHE=$cache "$work/repo/scripts/evidence" stale "$base" hunks | cut -f1)"
 refuse "MINUTES that are no number" "MINUTES=ten is no number" env MINUTES=ten "$work/repo/scripts/matrix"
 
+bench() { echo "$work/repo/scripts/bench"; }
+fresh
+refuse "PAIRS that are no number" "PAIRS=few is no number" env PAIRS=few "$(bench)"
+refuse "no PAIRS" "PAIRS=0 measures nothing" env PAIRS=0 "$(bench)"
+refuse "a SEED that is no number" "SEED=1.5 is no number" env SEED=1.5 "$(bench)"
+refuse "MINUTES of a bench that are no number" "MINUTES=ten is no number" env MINUTES=ten "$(bench)"
+refuse "a job that does not exist" "no jobs for AREA=all JOB=ioremap/no_such" env JOB=ioremap/no_such "$(bench)"
+refuse "a bench of an unknown BASE" "BASE=5.0 is unknown" env BASE=5.0 "$(bench)"
+jobs=$work/repo/selftests/ioremap/bench/jobs
+printf 'no_such\t-\tnothing\n' >>"$jobs"
+refuse "a job without a program" "selftests/ioremap/bench/jobs:1: there is no selftests/ioremap/bench/no_such.c" "$work/repo/scripts/check-text"
+fresh; printf 'ioremap_cost -\n' >"$jobs"
+refuse "a row of jobs without tabs" "not JOB, OPTIONS, MEASURES" "$work/repo/scripts/check-text"
+fresh; printf 'ioremap/no_such\tx\t-\tnothing\n' >>"$work/repo/config/bench"
+refuse "a figure of no job in README" "config/bench:[0-9]+: there is no job ioremap/no_such" "$work/repo/scripts/check-text"
+fresh; sed -i 's/^<!-- generated: bench -->/&\n| made up |/' "$work/repo/README.md"
+refuse "a figure in README that was not measured" "README.md:[0-9]+: the table is not what evidence/ says" "$work/repo/scripts/readme" --check
+
 run() { echo "$work/repo/scripts/job"; }
 fresh
 refuse "an unknown BASE" "BASE=5.0 is unknown" env BASE=5.0 "$(run)"

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * How the cost of snapshots grows: random writes of 4 KiB to an origin, 32 at a
+ * time, each to a chunk that all snapshots have yet to copy, with the number of
+ * snapshots and with the size of chunks; a merge with the number of chunks.
+ */
+#include <linux/aio_abi.h>
+#include <sys/syscall.h>
+#include "bench.h"
+
+#define WRITES		1024U
+#define DEPTH		32U
+#define BLOCK		4096U
+#define MERGE_CHUNK	8U
+#define MERGE_APART	4U
+
+static void must(int r, const char *what)
+{
+	if (r)
+		exit(failed(what, r < 0 ? r : -errno));
+}
+
+static const char *numbered(const char *name, unsigned int i)
+{
+	static char buf[4][16];
+	static unsigned int n;
+	char *p = buf[n++ % 4];
+
+	snprintf(p, sizeof(buf[0]), "%s%u", name, i);
+	return p;
+}
+
+/* The @i-th of @nr places, each once, in an order without order */
+static uint64_t scatter(unsigned int i, unsigned int nr)
+{
+	/* A prime that no @nr here is a multiple of */
+	return i * 1000003ULL % nr;
+}
+
+/* @nr writes, one at the start of each @unit bytes; returns the seconds */
+static double write_scattered(const char *path, unsigned int nr,
+			      unsigned int unit)
+{
+	struct io_event events[DEPTH];
+	struct iocb cb[DEPTH] = {}, *one;
+	unsigned int next = 0, done = 0, i, e;
+	aio_context_t ctx = 0;
+	double start;
+	int fd, n;
+
+	fd = open(path, O_WRONLY | O_DIRECT | O_CLOEXEC);
+	must(fd < 0, path);
+	must(syscall(SYS_io_setup, DEPTH, &ctx), "io_setup");
+	memset(io_buffer(), 'N', BLOCK);
+	for (i = 0; i < DEPTH; i++) {
+		cb[i].aio_data = i;
+		cb[i].aio_lio_opcode = IOCB_CMD_PWRITE;
+		cb[i].aio_fildes = fd;
+		cb[i].aio_buf = (uintptr_t)io_buffer();
+		cb[i].aio_nbytes = BLOCK;
+		events[i].data = i;
+	}
+	start = seconds();
+	for (n = DEPTH; done < nr; done += n) {
+		for (e = 0; e < (unsigned int)n && next < nr; e++, next++) {
+			one = &cb[events[e].data];
+			one->aio_offset = scatter(next, nr) * unit;
+			must(syscall(SYS_io_submit, ctx, 1, &one) != 1,
+			     "io_submit");
+		}
+		n = syscall(SYS_io_getevents, ctx, 1, DEPTH, events, NULL);
+		must(n <= 0, "io_getevents");
+		for (e = 0; e < (unsigned int)n; e++)
+			if (events[e].res != BLOCK)
+				exit(failed("write", -EIO));
+	}
+	start = seconds() - start;
+	syscall(SYS_io_destroy, ctx);
+	close(fd);
+	return start;
+}
+
+/* top is the origin, snap0, snap1, ... its snapshots */
+static void snapshots_new(uint64_t sectors, unsigned int nr, unsigned int chunk)
+{
+	unsigned int i;
+
+	must(slow_disk_new("origin", sectors / 2048), "origin");
+	for (i = 0; i < nr; i++) {
+		/* Room for the metadata */
+		must(slow_disk_new(numbered("cow", i), sectors / 2048 + 8),
+		     "COW device");
+		must(dm_new(numbered("snap", i), "0 %llu snapshot %s %s P %u",
+			    (unsigned long long)sectors, disk_path("origin"),
+			    disk_path(numbered("cow", i)), chunk), "snapshot");
+	}
+	must(dm_new("top", "0 %llu snapshot-origin %s",
+		    (unsigned long long)sectors, disk_path("origin")),
+	     "snapshot-origin");
+}
+
+static void writes(const char *axis, unsigned int value, unsigned int nr,
+		   unsigned int chunk)
+{
+	double time;
+
+	snapshots_new((uint64_t)WRITES * chunk, nr, chunk);
+	time = write_scattered(dm_path("top"), WRITES, chunk * SECTOR);
+	printf("bench: write/%s=%u %.2f IO/s higher\n", axis, value,
+	       WRITES / time);
+	if (nr)
+		printf("bench: flushes/%s=%u %.4f flushes/IO lower\n", axis,
+		       value, (double)disk_stat("cow0", STAT_FLUSHES) / WRITES);
+	remove_all();
+}
+
+static void merge(unsigned int nr)
+{
+	uint64_t sectors = (uint64_t)nr * MERGE_CHUNK * MERGE_APART;
+	unsigned long origin, cow;
+	double start;
+
+	/* Disks have whole megabytes */
+	sectors = (sectors + 2047) / 2048 * 2048;
+	snapshots_new(sectors, 1, MERGE_CHUNK);
+	write_scattered(dm_path("snap0"), nr,
+			MERGE_APART * MERGE_CHUNK * SECTOR);
+	must(dm_remove("snap0"), "snapshot");
+	must(dm_load("top", "0 %llu snapshot-merge %s %s P %u",
+		     (unsigned long long)sectors, disk_path("origin"),
+		     disk_path("cow0"), MERGE_CHUNK), "snapshot-merge");
+	must(dm_suspend("top"), "suspend");
+	origin = disk_stat("origin", STAT_FLUSHES);
+	cow = disk_stat("cow0", STAT_FLUSHES);
+	start = seconds();
+	must(dm_resume("top"), "resume");
+	if (!wait_merged(disk_path("cow0"), MERGE_CHUNK, 250))
+		exit(failed("merge", -ETIMEDOUT));
+	start = seconds() - start;
+	origin = disk_stat("origin", STAT_FLUSHES) - origin;
+	cow = disk_stat("cow0", STAT_FLUSHES) - cow;
+	remove_all();
+	printf("bench: merge/chunks=%u %.3f s lower\n", nr, start);
+	printf("bench: flushes_of_origin/chunks=%u %lu flushes lower\n", nr,
+	       origin);
+	printf("bench: flushes_of_COW/chunks=%u %lu flushes lower\n", nr, cow);
+}
+
+int main(void)
+{
+	static const char * const targets[] = {
+		"snapshot", "snapshot-origin", "snapshot-merge", NULL
+	};
+	static const unsigned int snapshots[] = { 0, 1, 2, 4, 8, 16 };
+	static const unsigned int kib[] = { 4, 16, 64, 256 };
+	static const unsigned int chunks[] = { 41, 128, 410, 1280, 4096 };
+	unsigned int i;
+
+	dm_snapshot_test_init(NULL, targets);
+	for (i = 0; i < sizeof(snapshots) / sizeof(snapshots[0]); i++)
+		writes("snapshots", snapshots[i], snapshots[i], 8);
+	for (i = 0; i < sizeof(kib) / sizeof(kib[0]); i++)
+		writes("chunk_KiB", kib[i], 1, 2 * kib[i]);
+	for (i = 0; i < sizeof(chunks) / sizeof(chunks[0]); i++)
+		merge(chunks[i]);
+	return 0;
+}
