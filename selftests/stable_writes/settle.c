@@ -12,7 +12,9 @@
  */
 #include <linux/blkpg.h>
 #include <linux/blkzoned.h>
+#include <linux/io_uring.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 
 #include "../kselftest_harness.h"
@@ -550,7 +552,7 @@ TEST_F(disk, error_of_read)
 	EXPECT_EQ(0, do_io(&io));
 }
 
-/* The disk goes while what it has refused is about to be sent again */
+/* The disk goes when it has refused something: nobody is left waiting */
 TEST_F(disk, removal)
 {
 	char path[128];
@@ -564,6 +566,157 @@ TEST_F(disk, removal)
 	snprintf(path, sizeof(path), "/sys/block/%s/device/delete", pi_name);
 	ASSERT_EQ(0, write_file(path, "1"));
 	ksft_print_msg("the write: %s\n", strerror(end_io(&io)));
+}
+
+#define FAIL_PAGE	"/sys/kernel/debug/fail_page_alloc/"
+
+/* Let no kernel thread have a page, nor begin another one */
+static int no_pages(bool on)
+{
+	char path[320], comm[64];
+	struct dirent *de;
+	int r, n = 0;
+	DIR *dir;
+
+	r = write_file(FAIL_PAGE "probability", "0");
+	if (r)
+		return r;
+	write_file(FAIL_PAGE "task-filter", on ? "1" : "0");
+	write_file(FAIL_PAGE "ignore-gfp-wait", on ? "0" : "1");
+	write_file(FAIL_PAGE "min-order", on ? "0" : "1");
+	write_file(FAIL_PAGE "verbose", "0");
+	write_file(FAIL_PAGE "times", "-1");
+	dir = opendir("/proc");
+	while (dir && (de = readdir(dir))) {
+		snprintf(path, sizeof(path), "/proc/%s/comm", de->d_name);
+		if (atoi(de->d_name) < 2 ||
+		    read_file(path, comm, sizeof(comm)) ||
+		    (strncmp(comm, "kworker", 7) &&
+		     strncmp(comm, "kthreadd", 8) &&
+		     strncmp(comm, "kintegrity", 10)))
+			continue;
+		snprintf(path, sizeof(path), "/proc/%s/make-it-fail",
+			 de->d_name);
+		n += !write_file(path, on ? "1" : "0");
+	}
+	if (dir)
+		closedir(dir);
+	if (on && n)
+		r = write_file(FAIL_PAGE "probability", "100");
+	return n ? r : -ENOENT;
+}
+
+static void restore(void)
+{
+	no_pages(false);
+}
+
+/* It goes through a small reserve, in as many parts as it takes */
+TEST_F(disk, memory)
+{
+	long long copies = counter("conflict_copies");
+	unsigned int reported;
+	int r;
+
+	if (no_pages(true)) {
+		restore();
+		SKIP(return, "no fault injection for pages");
+	}
+	r = write_with_errors(_metadata, BUFFER, WRITE_10, 1, &reported);
+	restore();
+	ksft_print_msg("without memory, one guard error: %s\n",
+		       r ? strerror(r) : "written");
+	EXPECT_EQ(0, r);
+	if (r)
+		return;
+	check_data(_metadata, NULL, 0, buffer, BUFFER);
+	if (copies < 0)
+		return;
+	ksft_print_msg("sent in %lld parts\n",
+		       counter("conflict_copies") - copies);
+	EXPECT_LT(copies + 1, counter("conflict_copies"))
+		TH_LOG("there was enough memory");
+}
+
+/*
+ * What comes with checksums of its own is what the application says it is. One
+ * of 512 zeroes is zero.
+ */
+struct attr_pi {
+	uint16_t flags, app_tag;
+	uint32_t len;
+	uint64_t addr, seed, reserved;
+};
+
+static int write_own(unsigned int blocks)
+{
+	struct io_uring_params p = {};
+	struct attr_pi *pi_attr;
+	struct io_uring_sqe *sqe;
+	struct io_uring_cqe *cqe;
+	unsigned char *pi_buf;
+	unsigned int i;
+	char *sq, *cq;
+	int ring, fd, r = -ENOSYS;
+
+	ring = syscall(__NR_io_uring_setup, 4, &p);
+	if (ring < 0)
+		return -ENOSYS;
+	fd = open(pi, O_RDWR | O_DIRECT);
+	sq = mmap(NULL, p.sq_off.array + 4 * p.sq_entries,
+		  PROT_READ | PROT_WRITE, MAP_SHARED, ring, IORING_OFF_SQ_RING);
+	cq = mmap(NULL, p.cq_off.cqes + p.cq_entries * sizeof(*cqe),
+		  PROT_READ | PROT_WRITE, MAP_SHARED, ring, IORING_OFF_CQ_RING);
+	sqe = mmap(NULL, p.sq_entries * sizeof(*sqe), PROT_READ | PROT_WRITE,
+		   MAP_SHARED, ring, IORING_OFF_SQES);
+	pi_attr = calloc(1, sizeof(*pi_attr));
+	if (fd < 0 || sq == MAP_FAILED || cq == MAP_FAILED ||
+	    sqe == MAP_FAILED || !pi_attr ||
+	    posix_memalign((void **)&pi_buf, PAGE, PAGE))
+		goto out;
+	memset(pi_buf, 0, PAGE);
+	for (i = 0; i < blocks; i++)
+		pi_buf[i * 8 + 7] = i;
+	pi_attr->flags = 1 | 4;		/* check the guard and the reference */
+	pi_attr->len = blocks * 8;
+	pi_attr->addr = (unsigned long)pi_buf;
+	memset(buffer, 0, blocks * SECTOR);
+	sqe->opcode = IORING_OP_WRITE;
+	sqe->fd = fd;
+	sqe->addr = (unsigned long)buffer;
+	sqe->len = blocks * SECTOR;
+	/* attr_ptr and attr_type_mask, which older headers do not have */
+	((uint64_t *)sqe)[6] = (unsigned long)pi_attr;
+	((uint64_t *)sqe)[7] = 1;
+	*(unsigned int *)(sq + p.sq_off.array) = 0;
+	__atomic_store_n((unsigned int *)(sq + p.sq_off.tail), 1,
+			 __ATOMIC_RELEASE);
+	if (syscall(__NR_io_uring_enter, ring, 1, 1, IORING_ENTER_GETEVENTS,
+		    NULL, 0) != 1)
+		goto out;
+	cqe = (struct io_uring_cqe *)(cq + p.cq_off.cqes);
+	r = cqe->res;
+out:
+	close(fd);
+	close(ring);
+	return r;
+}
+
+TEST_F(disk, own)
+{
+	long long conflicts = counter("conflicts");
+	int r;
+
+	r = write_own(8);
+	if (r != 8 * SECTOR)
+		SKIP(return, "no io_uring with protection information: %s",
+		     strerror(-r));
+	ASSERT_EQ(0, inject(WRITE_10, 1));
+	r = write_own(8);
+	ksft_print_msg("own checksums, one guard error: %s\n",
+		       r < 0 ? strerror(-r) : "WRITTEN");
+	EXPECT_GT(0, r);
+	EXPECT_EQ(conflicts, counter("conflicts"));
 }
 
 static int set_mode(const char *mode)
@@ -667,7 +820,7 @@ TEST_F(other, zone)
 
 int main(int argc, char **argv)
 {
-	stable_writes_test_init(NULL);
+	stable_writes_test_init(restore);
 	buffer = mmap(NULL, 2 * BUFFER + PAGE, PROT_READ | PROT_WRITE,
 		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (buffer == MAP_FAILED)
