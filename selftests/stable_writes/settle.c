@@ -9,6 +9,8 @@
  * data of a command transferred when it begins: a write that waits for another
  * one, and a read that is not yet completed, have changed in any case when
  * their checksum is looked at. It can also be told to find errors.
+ *
+ * Disks are left to the next test, which may need the same.
  */
 #include <linux/blkpg.h>
 #include <linux/blkzoned.h>
@@ -26,21 +28,28 @@
 #define BUFFER		(1 << 20)
 #define OTHER		(6 << 20)	/* where nobody looks */
 #define PART_START	(2 << 20)
-#define TRIES		4
-#define SLOW		"300000000"	/* ns a command */
-#define DRIVER		"/sys/bus/pseudo/drivers/scsi_debug/"
+#define TRIES		5
+#define HOLD		100		/* ms, at first */
+#define DELAY		"/sys/module/scsi_debug/parameters/ndelay"
 #define WRITE_10	0x2a
 #define WRITE_16	0x8a
+#define WRITE_ATOMIC_16	0x9c
+#ifndef RWF_ATOMIC
+#define RWF_ATOMIC	0x40
+#endif
 #define READ_10		0x28
 
 static const char *pi, *pi_name;
 static char scsi_id[32];
 static char *buffer;		/* shared with those who write and read */
+static struct {			/* shared, too */
+	char options[128], dev[64];
+} *disk;
 static int kmsg = -1;
 
 struct io {
 	bool write;
-	int flags;
+	int flags, rwf;
 	const char *dev;
 	off_t pos;
 	struct iovec iov[4];
@@ -48,19 +57,13 @@ struct io {
 	pid_t pid;
 };
 
-static int driver_set(const char *attr, const char *value)
+/* Commands that begin from now on take so long */
+static void set_delay(unsigned int ms)
 {
-	char path[128];
-	int r, i;
+	char value[32];
 
-	snprintf(path, sizeof(path), DRIVER "%s", attr);
-	/* EBUSY: a command has not yet ended entirely */
-	for (i = 0; i < 200; i++, sleep_ms(10)) {
-		r = write_file(path, value);
-		if (r != -EBUSY)
-			break;
-	}
-	return r;
+	snprintf(value, sizeof(value), "%u", ms ? ms * 1000000 : 1);
+	write_file(DELAY, value);
 }
 
 static int queue_set(const char *attr, const char *value)
@@ -128,7 +131,7 @@ static int do_io(struct io *io)
 	for (i = 0; i < io->nr; i++)
 		len += io->iov[i].iov_len;
 	if (io->write)
-		r = pwritev(fd, io->iov, io->nr, io->pos);
+		r = pwritev2(fd, io->iov, io->nr, io->pos, io->rwf);
 	else
 		r = preadv(fd, io->iov, io->nr, io->pos);
 	r = r == len ? 0 : r < 0 ? errno : EIO;
@@ -177,14 +180,14 @@ static void set_io(struct io *io, bool write, off_t pos, char *buf, size_t len)
 	io->nr = 1;
 }
 
-/* Begin @nr writes, which wait for one that is nothing to do with them */
-static void start_writes(struct __test_metadata *_metadata, struct io *first,
-			 struct io *io, int nr)
+/* Begin @nr writes, which wait @ms for one that is nothing to do with them */
+static void start_writes(unsigned int ms, struct io *first, struct io *io,
+			 int nr)
 {
 	int i;
 
-	ASSERT_EQ(0, driver_set("ndelay", SLOW));
 	forget_log();
+	set_delay(ms);
 	set_io(first, true, OTHER, buffer + BUFFER, PAGE);
 	start_io(first);
 	for (i = 0; i < nr; i++)
@@ -197,6 +200,7 @@ static unsigned int end_writes(struct __test_metadata *_metadata,
 	unsigned int failed = 0;
 	int i;
 
+	set_delay(0);
 	EXPECT_EQ(0, end_io(first));
 	for (i = 0; i < nr; i++) {
 		int r = end_io(&io[i]);
@@ -206,7 +210,6 @@ static unsigned int end_writes(struct __test_metadata *_metadata,
 				       io[i].iov[0].iov_len, strerror(r));
 		failed += !!r;
 	}
-	ASSERT_EQ(0, driver_set("ndelay", "0"));
 	return failed;
 }
 
@@ -231,17 +234,17 @@ static void check_data(struct __test_metadata *_metadata, const char *dev,
 static void conflict(struct __test_metadata *_metadata, struct io *io, int nr,
 		     size_t step)
 {
-	unsigned int failed = 0, guard = 0, try;
+	unsigned int failed = 0, guard = 0, try, ms = HOLD;
 	long long conflicts = counter("conflicts");
 	struct io first;
 	size_t i, j, k;
 
-	for (try = 0; try < TRIES && !failed && !guard; try++) {
+	for (try = 0; try < TRIES && !failed && !guard; try++, ms *= 2) {
 		for (i = 0; i < nr; i++)
 			for (j = 0; j < io[i].nr; j++)
 				memset(io[i].iov[j].iov_base, 'A',
 				       io[i].iov[j].iov_len);
-		start_writes(_metadata, &first, io, nr);
+		start_writes(ms, &first, io, nr);
 		for (i = 0; i < nr; i++)
 			for (j = 0; j < io[i].nr; j++)
 				for (k = 0; k < io[i].iov[j].iov_len; k += step)
@@ -270,15 +273,24 @@ static void conflict(struct __test_metadata *_metadata, struct io *io, int nr,
 	}
 }
 
+/* An empty disk with these parameters, or the one that is there */
 static void insert(struct __test_metadata *_metadata, const char *options)
 {
 	char path[128], link[256];
 	ssize_t len;
-	int i;
 
-	pi = pi_disk_with(MEGABYTES, options);
-	if (!pi)
-		SKIP(return, "no scsi_debug with %s, or it is in use", options);
+	if (strcmp(disk->options, options)) {
+		unload("scsi_debug", disk->dev[0]);
+		disk->dev[0] = '\0';
+		snprintf(path, sizeof(path), "ndelay=1 %s", options);
+		pi = pi_disk_of(MEGABYTES, path);
+		if (!pi)
+			SKIP(return, "no scsi_debug with %s, or it is in use",
+			     options);
+		snprintf(disk->options, sizeof(disk->options), "%s", options);
+		snprintf(disk->dev, sizeof(disk->dev), "%s", pi);
+	}
+	pi = disk->dev;
 	pi_name = strrchr(pi, '/') + 1;
 	snprintf(path, sizeof(path), "/sys/block/%s/device", pi_name);
 	len = readlink(path, link, sizeof(link) - 1);
@@ -290,19 +302,19 @@ static void insert(struct __test_metadata *_metadata, const char *options)
 	if (!strncmp(link, "none", 4))
 		SKIP(return, "no protection information with %s", options);
 	memset(buffer, 0, 2 * BUFFER);
-	for (i = 0; i < MEGABYTES; i++) {
-		struct io io;
-
-		set_io(&io, true, i << 20, buffer, BUFFER);
-		ASSERT_EQ(0, do_io(&io));
-	}
+	set_delay(0);
+	queue_set("integrity/conflict_mode", "settle");
+	queue_set("integrity/write_generate", "1");
+	snprintf(path, sizeof(path), "/sys/block/%s/queue/max_hw_sectors_kb",
+		 pi_name);
+	ASSERT_EQ(0, read_file(path, link, sizeof(link)));
+	ASSERT_EQ(0, queue_set("queue/max_sectors_kb", link));
 }
 
-static void take_out(void)
+/* The next test needs another disk */
+static void used_up(void)
 {
-	driver_set("ndelay", "0");
-	unload("scsi_debug", scsi_debug_loaded);
-	scsi_debug_loaded = false;
+	disk->options[0] = '\0';
 }
 
 FIXTURE(format) {
@@ -313,13 +325,13 @@ FIXTURE_VARIANT(format) {
 };
 
 #define FORMAT(_id, _options)						\
-	FIXTURE_VARIANT_ADD(format, _id) { .options = _options " ato=1" }
+	FIXTURE_VARIANT_ADD(format, _id) { .options = _options }
 
-FORMAT(type1_crc, "dif=1 dix=1 guard=0");
-FORMAT(type1_ip, "dif=1 dix=1 guard=1");
-FORMAT(type2_crc, "dif=2 dix=1 guard=0");
-FORMAT(type3_crc, "dif=3 dix=1 guard=0");
-FORMAT(type3_4k, "dif=3 dix=1 guard=0 sector_size=4096");
+FORMAT(type1_ip, "dif=1 guard=1");
+FORMAT(type2_crc, "dif=2");
+FORMAT(type3_crc, "dif=3");
+FORMAT(type3_4k, "dif=3 sector_size=4096");
+FORMAT(type1_crc, "dif=1");
 
 FIXTURE_SETUP(format)
 {
@@ -328,7 +340,6 @@ FIXTURE_SETUP(format)
 
 FIXTURE_TEARDOWN(format)
 {
-	take_out();
 }
 
 TEST_F(format, write)
@@ -352,13 +363,13 @@ TEST_F(format, read)
 	set_io(&io, false, 0, buffer, 4 * PAGE);
 	for (try = 0; try < TRIES && !r && !tried; try++) {
 		memset(buffer, 0, 4 * PAGE);
-		ASSERT_EQ(0, driver_set("ndelay", SLOW));
 		forget_log();
+		set_delay(HOLD << try);
 		start_io(&io);
 		buffer[PAGE + 1] = 'B';
+		set_delay(0);
 		r = end_io(&io);
 		reported = log_lines("guard tag error at");
-		ASSERT_EQ(0, driver_set("ndelay", "0"));
 		/* Read once more, or else written too late */
 		tried = buffer[PAGE + 1] == 'A';
 	}
@@ -380,12 +391,11 @@ FIXTURE(disk) {
 
 FIXTURE_SETUP(disk)
 {
-	insert(_metadata, "dif=1 dix=1 ato=1");
+	insert(_metadata, "dif=1");
 }
 
 FIXTURE_TEARDOWN(disk)
 {
-	take_out();
 }
 
 /* Segments that are no pages, and more of them than one */
@@ -454,6 +464,9 @@ TEST_F(disk, partition)
 	struct io io;
 	int fd, i;
 
+	set_io(&io, true, PAGE, buffer, PAGE);
+	ASSERT_EQ(0, do_io(&io));
+	used_up();
 	fd = open(pi, O_RDONLY);
 	ASSERT_LE(0, fd);
 	ASSERT_EQ(0, ioctl(fd, BLKPG, &arg));
@@ -478,7 +491,9 @@ static int write_with_errors(struct __test_metadata *_metadata, size_t len,
 
 	memset(buffer, 'C', len);
 	set_io(&io, true, 0, buffer, len);
-	if (inject(command, nr))
+	if (command == WRITE_ATOMIC_16)
+		io.rwf = RWF_ATOMIC;
+	if (nr && inject(command, nr))
 		SKIP(return -1, "scsi_debug cannot inject errors");
 	forget_log();
 	r = do_io(&io);
@@ -560,7 +575,8 @@ TEST_F(disk, removal)
 
 	if (inject(WRITE_10, 1))
 		SKIP(return, "scsi_debug cannot inject errors");
-	ASSERT_EQ(0, driver_set("ndelay", SLOW));
+	used_up();
+	set_delay(HOLD);
 	set_io(&io, true, 0, buffer, PAGE);
 	start_io(&io);
 	snprintf(path, sizeof(path), "/sys/block/%s/device/delete", pi_name);
@@ -609,6 +625,7 @@ static int no_pages(bool on)
 static void restore(void)
 {
 	no_pages(false);
+	scsi_debug_loaded = disk->dev[0];
 }
 
 /* It goes through a small reserve, in as many parts as it takes */
@@ -745,22 +762,59 @@ TEST_F(disk, mode_off)
 	EXPECT_EQ(conflicts + 1, counter("conflicts"));
 }
 
+/* By how much the counters are above what they were */
+static void check_counters(struct __test_metadata *_metadata,
+			   const long long *was, int conflicts, int copies,
+			   int bytes, int errors)
+{
+	EXPECT_EQ(was[0] + conflicts, counter("conflicts"));
+	EXPECT_EQ(was[1] + copies, counter("conflict_copies"));
+	EXPECT_EQ(was[2] + bytes, counter("conflict_bytes"));
+	EXPECT_EQ(was[3] + errors, counter("conflict_errors"));
+}
+
 TEST_F(disk, counters)
 {
 	unsigned int reported;
+	long long was[4] = {
+		counter("conflicts"), counter("conflict_copies"),
+		counter("conflict_bytes"), counter("conflict_errors"),
+	};
 
-	ASSERT_EQ(0, counter("conflicts"))
+	ASSERT_LE(0, was[0])
 		TH_LOG("no integrity/conflicts");
 	write_with_errors(_metadata, 2 * PAGE, WRITE_10, 1, &reported);
-	EXPECT_EQ(1, counter("conflicts"));
-	EXPECT_EQ(1, counter("conflict_copies"));
-	EXPECT_EQ(2 * PAGE, counter("conflict_bytes"));
-	EXPECT_EQ(0, counter("conflict_errors"));
+	check_counters(_metadata, was, 1, 1, 2 * PAGE, 0);
 	write_with_errors(_metadata, PAGE, WRITE_10, 2, &reported);
-	EXPECT_EQ(2, counter("conflicts"));
-	EXPECT_EQ(2, counter("conflict_copies"));
-	EXPECT_EQ(3 * PAGE, counter("conflict_bytes"));
-	EXPECT_EQ(1, counter("conflict_errors"));
+	check_counters(_metadata, was, 2, 2, 3 * PAGE, 1);
+}
+
+/* Page cache whose users wait for writeback is left where it is */
+TEST_F(disk, copy_file)
+{
+	long long copies;
+	int fd;
+
+	if (run("mkfs.ext2 -q -F %s >/dev/null 2>&1", pi) ||
+	    mount(pi, MNT, "ext2", 0, NULL))
+		SKIP(return, "no ext2");
+	EXPECT_EQ(0, set_mode("copy"))
+		TH_LOG("no integrity/conflict_mode");
+	fd = open(MNT "/file", O_RDWR | O_CREAT, 0600);
+	EXPECT_LE(0, fd);
+	EXPECT_EQ(BUFFER, pwrite(fd, buffer, BUFFER, 0));
+	copies = counter("conflict_copies");
+	EXPECT_EQ(0, sync_file_range(fd, 0, BUFFER, SYNC_FILE_RANGE_WRITE |
+				     SYNC_FILE_RANGE_WAIT_AFTER));
+	ksft_print_msg("%lld copies for the data of a file\n",
+		       counter("conflict_copies") - copies);
+	EXPECT_EQ(copies, counter("conflict_copies"));
+	EXPECT_EQ(0, fsync(fd));
+	ksft_print_msg("%lld copies for metadata\n",
+		       counter("conflict_copies") - copies);
+	EXPECT_LT(copies, counter("conflict_copies"));
+	close(fd);
+	EXPECT_EQ(0, umount(MNT));
 }
 
 FIXTURE(other) {
@@ -772,7 +826,6 @@ FIXTURE_SETUP(other)
 
 FIXTURE_TEARDOWN(other)
 {
-	take_out();
 }
 
 /* Verified by the host alone: what the disk has stored is wrong */
@@ -782,7 +835,7 @@ TEST_F(other, error_of_stored)
 	struct io io;
 	int r;
 
-	insert(_metadata, "dif=0 dix=1");
+	insert(_metadata, "dif=0");
 	set_io(&io, true, 0, buffer, 2 * PAGE);
 	ASSERT_EQ(0, queue_set("integrity/write_generate", "0"));
 	memset(buffer, 'B', 2 * PAGE);
@@ -798,6 +851,67 @@ TEST_F(other, error_of_stored)
 	EXPECT_EQ(1, reported);
 }
 
+/* Such a disk does not look at what it is given */
+TEST_F(other, copy)
+{
+	long long copies = -1;
+	struct io first, io;
+	bool tried = false;
+	int try, mode, r;
+
+	insert(_metadata, "dif=0");
+	for (mode = 0; mode < 2; mode++) {
+		if (mode) {
+			ASSERT_EQ(0, set_mode("copy"))
+				TH_LOG("no integrity/conflict_mode");
+			copies = counter("conflict_copies");
+			tried = false;
+		}
+		for (try = 0; try < TRIES && !tried; try++) {
+			set_io(&io, true, 0, buffer, 4 * PAGE);
+			memset(buffer, 'A', 4 * PAGE);
+			start_writes(HOLD << try, &first, &io, 1);
+			memset(buffer, 'B', 4 * PAGE);
+			tried = state_of(first.pid) == 'D';
+			EXPECT_EQ(0, end_writes(_metadata, &first, &io, 1));
+		}
+		EXPECT_TRUE(tried);
+		set_io(&io, false, 0, buffer + BUFFER, 4 * PAGE);
+		r = do_io(&io);
+		ksft_print_msg("%s, a read of what was changed: %s\n",
+			       mode ? "copied" : "not copied",
+			       r ? strerror(r) : "done");
+		EXPECT_EQ(!mode, !!r);
+	}
+	EXPECT_LE(copies + 2, counter("conflict_copies"));
+}
+
+/* All of it, or nothing */
+TEST_F(other, atomic)
+{
+	unsigned int reported;
+	int r;
+
+	insert(_metadata, "dif=1 atomic_wr=1");
+	r = write_with_errors(_metadata, PAGE, WRITE_ATOMIC_16, 0, &reported);
+	if (r)
+		SKIP(return, "no atomic writes: %s", strerror(r));
+	r = write_with_errors(_metadata, 4 * PAGE, WRITE_ATOMIC_16, 1,
+			      &reported);
+	ksft_print_msg("an atomic write, one guard error: %s\n",
+		       r ? strerror(r) : "written");
+	EXPECT_EQ(0, r);
+	if (no_pages(true)) {
+		restore();
+		SKIP(return, "no fault injection for pages");
+	}
+	r = write_with_errors(_metadata, 32 * PAGE, WRITE_ATOMIC_16, 1,
+			      &reported);
+	restore();
+	ksft_print_msg("without memory: %s\n", r ? strerror(r) : "WRITTEN");
+	EXPECT_NE(0, r);
+}
+
 /* Where order is everything nothing is sent again */
 TEST_F(other, zone)
 {
@@ -805,8 +919,7 @@ TEST_F(other, zone)
 	unsigned int reported;
 	int fd, r;
 
-	insert(_metadata, "dif=1 dix=1 ato=1 zbc=managed zone_size_mb=1 "
-	       "zone_nr_conv=0");
+	insert(_metadata, "dif=1 zbc=managed zone_size_mb=1 zone_nr_conv=0");
 	fd = open(pi, O_RDWR);
 	ASSERT_LE(0, fd);
 	ASSERT_EQ(0, ioctl(fd, BLKRESETZONE, &range));
@@ -820,11 +933,13 @@ TEST_F(other, zone)
 
 int main(int argc, char **argv)
 {
-	stable_writes_test_init(restore);
 	buffer = mmap(NULL, 2 * BUFFER + PAGE, PROT_READ | PROT_WRITE,
 		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (buffer == MAP_FAILED)
+	disk = mmap(NULL, sizeof(*disk), PROT_READ | PROT_WRITE,
+		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (buffer == MAP_FAILED || disk == MAP_FAILED)
 		ksft_exit_fail_msg("mmap: %s\n", strerror(errno));
+	stable_writes_test_init(restore);
 	kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK);
 	if (kmsg < 0)
 		ksft_exit_skip("/dev/kmsg: %s\n", strerror(errno));

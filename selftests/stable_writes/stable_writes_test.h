@@ -309,9 +309,13 @@ static inline bool dm_has_target(const char *name)
 	}
 }
 
-/* A scsi_debug disk, whose module parameters begin with @options, or NULL */
-static inline const char *pi_disk_with(unsigned int megabytes,
-				       const char *options)
+/*
+ * A disk with protection information that is checked on every write, or NULL.
+ * One command at a time, so that writes wait in the scheduler after their
+ * checksum was made: what is changed meanwhile does not match it any more.
+ */
+static inline const char *pi_disk_of(unsigned int megabytes,
+				     const char *parameters)
 {
 	static char path[64];
 	char name[256], model[32];
@@ -321,9 +325,9 @@ static inline const char *pi_disk_with(unsigned int megabytes,
 
 	path[0] = '\0';
 	if (!access("/sys/module/scsi_debug", F_OK) ||
-	    run("modprobe -q scsi_debug dev_size_mb=%u %s lbpu=0 "
-		"max_queue=1 can_queue=1 delay=0 >/dev/null 2>&1", megabytes,
-		options))
+	    run("modprobe -q scsi_debug dev_size_mb=%u dix=1 ato=1 lbpu=0 "
+		"max_queue=1 can_queue=1 delay=0 %s >/dev/null 2>&1", megabytes,
+		parameters))
 		return NULL;
 	scsi_debug_loaded = true;
 	for (i = 0; !path[0] && i < 250; i++, sleep_ms(20)) {
@@ -342,17 +346,17 @@ static inline const char *pi_disk_with(unsigned int megabytes,
 		if (path[0] && access(path, F_OK))
 			path[0] = '\0';
 	}
-	return path[0] ? path : NULL;
+	if (!path[0])
+		return NULL;
+	/* Its WRITE SAME leaves the protection information as it was */
+	run("echo 0 | tee /sys/block/%s/device/scsi_disk/*/max_write_same_blocks "
+	    ">/dev/null", strrchr(path, '/') + 1);
+	return path;
 }
 
-/*
- * A disk with protection information that is checked on every write, or NULL.
- * One command at a time, so that writes wait in the scheduler after their
- * checksum was made: what is changed meanwhile does not match it any more.
- */
 static inline const char *pi_disk(unsigned int megabytes)
 {
-	return pi_disk_with(megabytes, "dif=1 dix=1 ato=1");
+	return pi_disk_of(megabytes, "dif=1");
 }
 
 /* Clean up */
