@@ -236,11 +236,11 @@ static void conflict(struct __test_metadata *_metadata, struct io *io, int nr,
 {
 	unsigned int failed = 0, try, ms = HOLD;
 	long long conflicts = counter("conflicts");
-	bool guard = false;
+	bool guard = false, in_time = false;
 	struct io first;
 	size_t i, j, k;
 
-	for (try = 0; try < TRIES && !failed && !guard; try++, ms *= 2) {
+	for (try = 0; try < TRIES && !failed && !in_time; try++, ms *= 2) {
 		for (i = 0; i < nr; i++)
 			for (j = 0; j < io[i].nr; j++)
 				memset(io[i].iov[j].iov_base, 'A',
@@ -251,6 +251,7 @@ static void conflict(struct __test_metadata *_metadata, struct io *io, int nr,
 				for (k = 0; k < io[i].iov[j].iov_len; k += step)
 					((char *)io[i].iov[j].iov_base)[k] =
 						'B';
+		in_time = state_of(first.pid) == 'D';
 		failed = end_writes(_metadata, &first, io, nr);
 		/* The log has not all of them */
 		guard = log_lines("GUARD check failed") ||
@@ -258,10 +259,12 @@ static void conflict(struct __test_metadata *_metadata, struct io *io, int nr,
 	}
 	ksft_print_msg("%u of %d writes failed, their data was changed\n",
 		       failed, nr);
+	EXPECT_TRUE(in_time || failed)
+		TH_LOG("the machine is too slow");
 	EXPECT_TRUE(guard || failed)
 		TH_LOG("no checksum was wrong: nothing was tried");
 	EXPECT_EQ(0, failed);
-	if (failed)
+	if (failed || !in_time)
 		return;
 	if (conflicts >= 0)
 		EXPECT_LT(conflicts, counter("conflicts"));
@@ -532,8 +535,8 @@ TEST_F(disk, error_twice)
 }
 
 /*
- * Two bios, of which one ends the other: two errors are one for each, the third
- * is a real one, whichever it hits, and the other bio must not hide it.
+ * Two bios, of which one ends the other: with three errors one of them fails
+ * twice, which is real, whichever it is, and the other one must not hide it.
  */
 TEST_F(disk, error_of_part)
 {
@@ -546,8 +549,8 @@ TEST_F(disk, error_of_part)
 		       r ? strerror(r) : "WRITTEN");
 	EXPECT_NE(0, r);
 	EXPECT_NE(0, reported);
-	r = write_with_errors(_metadata, 2 * PAGE, WRITE_10, 2, &reported);
-	ksft_print_msg("two parts, a guard error each: %s\n",
+	r = write_with_errors(_metadata, 2 * PAGE, WRITE_10, 1, &reported);
+	ksft_print_msg("two parts, one guard error: %s\n",
 		       r ? strerror(r) : "written");
 	EXPECT_EQ(0, r);
 	if (!r)
@@ -837,9 +840,10 @@ TEST_F(disk, copy_file)
 		TH_LOG("no integrity/conflict_mode");
 	fd = open(MNT "/file", O_RDWR | O_CREAT, 0600);
 	EXPECT_LE(0, fd);
-	EXPECT_EQ(BUFFER, pwrite(fd, buffer, BUFFER, 0));
+	/* No more, or some of its metadata would be written with it */
+	EXPECT_EQ(2 * PAGE, pwrite(fd, buffer, 2 * PAGE, 0));
 	copies = counter("conflict_copies");
-	EXPECT_EQ(0, sync_file_range(fd, 0, BUFFER, SYNC_FILE_RANGE_WRITE |
+	EXPECT_EQ(0, sync_file_range(fd, 0, PAGE * 2, SYNC_FILE_RANGE_WRITE |
 				     SYNC_FILE_RANGE_WAIT_AFTER));
 	ksft_print_msg("%lld copies for the data of a file\n",
 		       counter("conflict_copies") - copies);
