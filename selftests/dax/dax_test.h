@@ -32,8 +32,9 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "../storage/files.h"
 
 #define PAGE		4096UL
 #define PMD		(2UL << 20)
@@ -59,56 +60,6 @@ static char dax_dev[64];	/* the pmem disk */
 static char dax_dir[64];	/* where the file system is mounted */
 static bool *dax_broken;	/* set: what is mounted is not to be unmounted */
 static void (*extra_cleanup)(void);
-
-static inline unsigned long long now_us(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000ULL + ts.tv_nsec / 1000;
-}
-
-static inline void sleep_ms(unsigned int ms)
-{
-	struct timespec ts = { ms / 1000, (ms % 1000) * 1000000L };
-
-	nanosleep(&ts, NULL);
-}
-
-static inline int write_flags(const char *path, const char *value, int flags)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC | flags);
-	ssize_t ret;
-
-	if (fd < 0)
-		return -errno;
-	ret = write(fd, value, strlen(value));
-	if (ret < 0)
-		ret = -errno;
-	close(fd);
-	return ret < 0 ? ret : 0;
-}
-
-static inline int write_file(const char *path, const char *value)
-{
-	return write_flags(path, value, 0);
-}
-
-static inline int read_file(const char *path, char *buf, size_t size)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t ret;
-
-	if (fd < 0)
-		return -errno;
-	ret = read(fd, buf, size - 1);
-	if (ret < 0)
-		ret = -errno;
-	else
-		buf[ret] = '\0';
-	close(fd);
-	return ret < 0 ? ret : 0;
-}
 
 /* Not 0 if the kernel has warned since boot */
 static inline unsigned long tainted(void)

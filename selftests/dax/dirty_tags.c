@@ -8,41 +8,15 @@
  * from before the change until after fsync().
  */
 #include "../kselftest_harness.h"
-#include "dax_test.h"
+#include "changes.h"
 
-#define SIZE		(16UL << 20)
+#define SIZE		CHANGED_SIZE
 
 struct change {
 	const char *name;
 	int (*make)(int fd);
 	bool reflink;	/* needs a file system with reflink */
 };
-
-static int none(int fd)
-{
-	return 0;
-}
-
-static int truncate_page(int fd)
-{
-	return ftruncate(fd, SIZE - PAGE);
-}
-
-static int truncate_up(int fd)
-{
-	return ftruncate(fd, SIZE + PMD);
-}
-
-static int extend(int fd)
-{
-	return fallocate(fd, 0, SIZE, PMD);
-}
-
-static int punch(int fd)
-{
-	return fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-			 SIZE - PMD, PAGE);
-}
 
 static int zero(int fd)
 {
@@ -52,11 +26,6 @@ static int zero(int fd)
 static int collapse(int fd)
 {
 	return fallocate(fd, FALLOC_FL_COLLAPSE_RANGE, SIZE - 2 * PMD, PMD);
-}
-
-static int insert(int fd)
-{
-	return fallocate(fd, FALLOC_FL_INSERT_RANGE, SIZE - PMD, PMD);
 }
 
 static int reflink_range(int fd, uint64_t pos, uint64_t size)
@@ -82,7 +51,7 @@ static int reflink(int fd)
 }
 
 static const struct change changes[] = {
-	{ "nothing", none },
+	{ "nothing", nothing },
 	{ "truncate by a page", truncate_page },
 	{ "truncate up", truncate_up },
 	{ "fallocate beyond the end", extend },

@@ -4,41 +4,10 @@
  * touch it again. Nothing that was not changed may have to be faulted in anew.
  */
 #include "../kselftest_harness.h"
-#include "dax_test.h"
+#include "changes.h"
 
 #define HOT		(4 * PMD)	/* what is mapped */
-#define SIZE		(16UL << 20)
-
-static int nothing(int fd)
-{
-	return 0;
-}
-
-static int truncate_page(int fd)
-{
-	return ftruncate(fd, SIZE - PAGE);
-}
-
-static int truncate_up(int fd)
-{
-	return ftruncate(fd, SIZE + PMD);
-}
-
-static int extend(int fd)
-{
-	return fallocate(fd, 0, SIZE, PMD);
-}
-
-static int punch(int fd)
-{
-	return fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-			 SIZE - PMD, PAGE);
-}
-
-static int insert(int fd)
-{
-	return fallocate(fd, FALLOC_FL_INSERT_RANGE, SIZE - PMD, PMD);
-}
+#define SIZE		CHANGED_SIZE
 
 static const struct {
 	const char *name;

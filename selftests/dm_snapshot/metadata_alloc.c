@@ -12,11 +12,7 @@
 #define SIZE		8192U
 
 /* Let every allocation fail, whether it may sleep or not, without a dump. */
-static struct knob {
-	const char *path;
-	const char *value;
-	char old[16];
-} knobs[] = {
+static struct knob knobs[] = {
 	{ "/sys/kernel/debug/failslab/ignore-gfp-wait", "N" },
 	{ "/sys/kernel/debug/failslab/verbose", "0" },
 	{ "/sys/kernel/debug/fail_page_alloc/ignore-gfp-wait", "N" },
@@ -24,25 +20,9 @@ static struct knob {
 	{ "/sys/kernel/debug/fail_page_alloc/verbose", "0" },
 };
 
-static void restore_knobs(void)
+static void restore(void)
 {
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(knobs); i++)
-		if (knobs[i].old[0])
-			write_file(knobs[i].path, knobs[i].old);
-}
-
-static bool set_knobs(void)
-{
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(knobs); i++)
-		if (read_file(knobs[i].path, knobs[i].old,
-			      sizeof(knobs[i].old)) ||
-		    write_file(knobs[i].path, knobs[i].value))
-			return false;
-	return !access(FAIL_NTH, R_OK | W_OK);
+	restore_knobs(knobs, ARRAY_SIZE(knobs));
 }
 
 static bool have_faults;
@@ -161,7 +141,8 @@ int main(int argc, char **argv)
 {
 	static const char * const targets[] = { "snapshot", NULL };
 
-	dm_snapshot_test_init(restore_knobs, targets);
-	have_faults = set_knobs();
+	dm_snapshot_test_init(restore, targets);
+	have_faults = set_knobs(knobs, ARRAY_SIZE(knobs)) &&
+		      !access(FAIL_NTH, R_OK | W_OK);
 	return test_harness_run(argc, argv);
 }

@@ -22,11 +22,7 @@
 #define CACHE		"/sys/kernel/slab/%s/failslab"
 
 /* Let all allocations from the caches that are marked fail. */
-static struct knob {
-	const char *path;
-	const char *value;
-	char old[16];
-} knobs[] = {
+static struct knob knobs[] = {
 	{ "/sys/kernel/debug/failslab/cache-filter", "Y" },
 	{ "/sys/kernel/debug/failslab/task-filter", "N" },
 	{ "/sys/kernel/debug/failslab/ignore-gfp-wait", "N" },
@@ -42,30 +38,14 @@ static bool have_faults;
 /* Shared by all: tasks hang, and whoever waits for them would, too */
 static volatile bool *wedged;
 
-static void restore_knobs(void)
+static void restore(void)
 {
-	unsigned int i;
-
 	write_file(PROBABILITY, "0");
-	for (i = 0; i < ARRAY_SIZE(knobs); i++)
-		if (knobs[i].old[0])
-			write_file(knobs[i].path, knobs[i].old);
+	restore_knobs(knobs, ARRAY_SIZE(knobs));
 	if (*wedged) {
 		fflush(NULL);
 		_exit(KSFT_FAIL);
 	}
-}
-
-static bool set_knobs(void)
-{
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(knobs); i++)
-		if (read_file(knobs[i].path, knobs[i].old,
-			      sizeof(knobs[i].old)) ||
-		    write_file(knobs[i].path, knobs[i].value))
-			return false;
-	return true;
 }
 
 FIXTURE(no_memory) {
@@ -166,7 +146,6 @@ TEST_F_TIMEOUT(no_memory, all_complete, 50)
 	int gate[2];
 	pid_t pid, others[2];
 	const char *path;
-	int status;
 
 	ASSERT_EQ(0, pipe(gate));
 	path = dm_path(variant->device);
@@ -206,16 +185,7 @@ TEST_F_TIMEOUT(no_memory, all_complete, 50)
 	began = now_ms();
 	close(gate[1]);
 
-	while (left && now_ms() < began + LIMIT_MS) {
-		pid = waitpid(-1, &status, WNOHANG);
-		ASSERT_LE(0, pid);
-		if (!pid) {
-			sleep_ms(5);
-			continue;
-		}
-		left--;
-		failed += !!status;
-	}
+	left = wait_children(left, began + LIMIT_MS, &failed);
 	close(gate[0]);
 	*wedged = left;
 	write_file(PROBABILITY, "0");
@@ -248,7 +218,7 @@ int main(int argc, char **argv)
 		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (wedged == MAP_FAILED)
 		ksft_exit_fail_msg("mmap: %s\n", strerror(errno));
-	dm_snapshot_test_init(restore_knobs, targets);
-	have_faults = set_knobs();
+	dm_snapshot_test_init(restore, targets);
+	have_faults = set_knobs(knobs, ARRAY_SIZE(knobs));
 	return test_harness_run(argc, argv);
 }

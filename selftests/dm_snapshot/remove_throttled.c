@@ -107,9 +107,8 @@ FIXTURE_TEARDOWN(remove_throttled)
 TEST_F_TIMEOUT(remove_throttled, remove, 100)
 {
 	unsigned int round, i, n, left, failed;
-	pid_t writer[WRITERS], loop[LOOPS], pid;
+	pid_t writer[WRITERS], loop[LOOPS];
 	unsigned long long start, removed;
-	int status;
 
 	for (round = 0; round < ROUNDS; round++) {
 		ASSERT_EQ(0, dm_suspend("top"));
@@ -158,18 +157,8 @@ TEST_F_TIMEOUT(remove_throttled, remove, 100)
 			kill(loop[i], SIGKILL);
 			waitpid(loop[i], NULL, 0);
 		}
-		left = WRITERS;
 		failed = 0;
-		while (left && now_ms() < removed + DONE_MS) {
-			pid = waitpid(-1, &status, WNOHANG);
-			ASSERT_LE(0, pid);
-			if (!pid) {
-				sleep_ms(5);
-				continue;
-			}
-			left--;
-			failed += !!status;
-		}
+		left = wait_children(WRITERS, removed + DONE_MS, &failed);
 		TH_LOG("round %u: %u of %u writers slept, removed in %llu ms",
 		       round, n, WRITERS, removed - start);
 		EXPECT_EQ(0, failed);

@@ -489,7 +489,7 @@ static void make(struct __test_metadata *_metadata, const char *type,
 			SKIP(return, "no filesystem %s", type);
 	}
 	sectors = megabytes * 2048ULL;
-	ASSERT_EQ(0, disk_new("d", megabytes));
+	ASSERT_EQ(0, disk_new("d", megabytes, 0));
 	ASSERT_EQ(0, disk_stable(PREFIX "d", stable));
 	ASSERT_EQ(0, dm_new("hold", "0 %llu delay %s 0 0 %s 0 0", sectors,
 			    disk_path("d"), disk_path("d")));

@@ -98,7 +98,7 @@ static void set_up(struct __test_metadata *_metadata)
 		ASSERT_EQ(1 << 20, write(fd, zeroes, 1 << 20));
 	close(fd);
 	free(zeroes);
-	ASSERT_EQ(0, disk_new("d", MEGABYTES));
+	ASSERT_EQ(0, disk_new("d", MEGABYTES, 0));
 }
 
 static void tear_down(void)

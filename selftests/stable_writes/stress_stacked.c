@@ -36,7 +36,7 @@ TARGET(loop, NULL, NULL);
 
 FIXTURE_SETUP(stacked)
 {
-	ASSERT_EQ(0, disk_new("d", MEGABYTES));
+	ASSERT_EQ(0, disk_new("d", MEGABYTES, 0));
 }
 
 FIXTURE_TEARDOWN(stacked)
