@@ -45,9 +45,9 @@ static uint32_t run_nr;
 static bool waited;
 /*
  * Data as well: what is held is the page at its own place, or the commit. An
- * inode in that would be waited for, and nobody would come to the page. It is
- * kept out by lazytime, which does not do on 6.12 (its i_version is counted), or
- * by writing at the time that it has already, which does not on 7.3 (as well).
+ * inode in the same commit would be waited for, and nobody would come to the
+ * page. What keeps it out depends on the kernel: lazytime (6.12 counts i_version
+ * even so), or a write at the time that it has already (7.3 counts it then).
  */
 static enum { NOT_JOURNALLED, CHECKPOINT, COMMIT, COMMIT_SAME_TIME } journal;
 static char centisecs[32];

@@ -1,40 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Metadata in buffer_heads, which is changed while it is written.
+ * Metadata in buffer_heads. Nobody changes it while it is written here: a
+ * kernel that does not settle such a conflict says so in its log, and has no
+ * figure.
  */
 #include "bench.h"
 
-#include <pthread.h>
-
 #define ROUNDS	3000
-
-static volatile bool stop;
-static unsigned long errors;
-
-static void *syncer(void *arg)
-{
-	int fd = open(MNT, O_RDONLY | O_DIRECTORY);
-
-	while (!stop) {
-		if (syncfs(fd))
-			__atomic_fetch_add(&errors, 1, __ATOMIC_RELAXED);
-		sleep_ms(2);
-	}
-	close(fd);
-	return NULL;
-}
+#define SYNC	8
 
 int main(void)
 {
-	const char *dev = bench_disk("dif=1");
-	pthread_t thread;
+	const char *dev = bench_disk("dif=1 max_queue=64 can_queue=64");
+	unsigned long errors = 0;
 	char name[64];
-	int i, fd;
+	int i, fd, dir;
 
 	if (bench_mount(dev, "ext2", "mkfs.ext2 -q -F $D 64m"))
 		return failed("ext2");
-	if (pthread_create(&thread, NULL, syncer, NULL))
-		return failed("thread");
+	dir = open(MNT, O_RDONLY | O_DIRECTORY);
 	begin();
 	for (i = 0; i < ROUNDS; i++) {
 		snprintf(name, sizeof(name), MNT "/dir%d", i);
@@ -43,13 +27,15 @@ int main(void)
 		fd = open(name, O_CREAT | O_WRONLY, 0600);
 		errors += write(fd, name, sizeof(name)) != sizeof(name);
 		close(fd);
+		if (i % SYNC == 0)
+			errors += !!syncfs(dir);
 		errors += !!unlink(name);
 		snprintf(name, sizeof(name), MNT "/dir%d", i);
 		errors += !!rmdir(name);
 	}
-	stop = true;
-	pthread_join(thread, NULL);
 	end("ext2_metadata", ROUNDS, "round");
-	printf("bench: ext2_metadata_errors %lu calls lower\n", errors);
+	close(dir);
+	if (errors)
+		return failed("ext2");
 	return 0;
 }
