@@ -671,7 +671,7 @@ struct attr_pi {
 	uint64_t addr, seed, reserved;
 };
 
-static int write_own(unsigned int blocks)
+static int write_own(unsigned int blocks, bool wrong)
 {
 	struct io_uring_params p = {};
 	struct attr_pi *pi_attr;
@@ -698,6 +698,7 @@ static int write_own(unsigned int blocks)
 	    posix_memalign((void **)&pi_buf, PAGE, PAGE))
 		goto out;
 	memset(pi_buf, 0, PAGE);
+	pi_buf[0] = wrong;
 	for (i = 0; i < blocks; i++)
 		pi_buf[i * 8 + 7] = i;
 	pi_attr->flags = 1 | 4;		/* check the guard and the reference */
@@ -730,12 +731,11 @@ TEST_F(disk, own)
 	long long conflicts = counter("conflicts");
 	int r;
 
-	r = write_own(8);
-	if (r != 8 * SECTOR)
-		SKIP(return, "no io_uring with protection information: %s",
-		     strerror(-r));
+	r = write_own(8, false);
+	if (r != 8 * SECTOR || write_own(8, true) >= 0)
+		SKIP(return, "no io_uring with protection information");
 	ASSERT_EQ(0, inject(WRITE_10, 1));
-	r = write_own(8);
+	r = write_own(8, false);
 	ksft_print_msg("own checksums, one guard error: %s\n",
 		       r < 0 ? strerror(-r) : "WRITTEN");
 	EXPECT_GT(0, r);
