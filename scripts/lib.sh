@@ -23,6 +23,7 @@
 #   test_rows [AREA [ARCH]]  target<TAB>test<TAB>options<TAB>guards, of one area or all
 #   bench_rows [AREA [ARCH]] target<TAB>bench/job<TAB>options<TAB>measures
 #   test_sums TARGET         the sums of all files that say what a target's tests do
+#   test_result DIR TEST     pass, fail or skip in that run, or lost: it was never begun, which proves nothing
 #   step TEXT LOG CMD...     run CMD with its output in LOG, show progress
 #   prepare_packages GROUP... a step that installs what is missing
 #   tally ok|fail|skip NAME [WHY]   count and print one item; NAME says what holds
@@ -221,6 +222,12 @@ test_sums()
 	# shellcheck disable=SC2086
 	(cd "$top/selftests" && find $dirs \( -path "$1/reintroduce" -o -path "$1/bench" \) -prune -o -type f -print0 |
 		sort -z | xargs -0 sha256sum)
+}
+
+test_result()
+{
+	awk -F'\t' -v t="$2" '$1 == t {
+		print $2 == "fail" && $4 ~ /^(not reached: |the guest did not reach user space)/ ? "lost" : $2 }' "$1/tests.tsv"
 }
 
 lock_cache()
