@@ -254,6 +254,7 @@ kill "$(cat "$work/sleeper")" 2>/dev/null || :
 
 # Tools and configuration.
 fresh
+refuse "a base as an argument of refresh" "refresh: $base is unknown - the base is in BASE=" "$work/repo/scripts/refresh" "$base"
 sed -i 's/^fetch\t.*/fetch\tno-such-package-of-steady/' "$work/repo/config/packages"
 mkdir "$work/bin"
 printf '#!/bin/sh\necho 65534\n' >"$work/bin/id"
