@@ -91,6 +91,7 @@ if [ -s "$top/$series" ] && [ -n "$(series_list "$base")" ]; then
 	# Patches and series, spoilt one way each.
 	patch=$work/repo/patches/$last
 	check() { echo "$work/repo/scripts/check-patches"; }
+	one_test() { fresh; sed -i '0,/^    Test:/!{/^    Test:/d}' "$patch"; }
 	hunk=$(grep -n -m1 '^@@' "$patch" | cut -d: -f1)
 	fresh; sed -i "${hunk}s/,\([0-9]*\) @@/,9\1 @@/" "$patch"
 	refuse "a wrong hunk count" "patches/$last:[0-9]+: the hunk does not have" "$(check)"
@@ -98,11 +99,13 @@ if [ -s "$top/$series" ] && [ -n "$(series_list "$base")" ]; then
 	refuse "a missing Upstream-Status" "patches/$last:[0-9]+: no Upstream-Status" "$(check)"
 	fresh; sed -i '/^    Test:/d' "$patch"
 	refuse "a missing Test" "patches/$last:[0-9]+: no Test" "$(check)"
-	fresh; sed -i 's/^    Test:.*/    Test: ioremap\/no_such/' "$patch"
+	fresh; sed -i '0,/^    Test:/s/^    Test:.*/&\n    Test: none/' "$patch"
+	refuse "a test and none" "patches/$last:[0-9]+: Test: none beside another" "$(check)"
+	one_test; sed -i 's/^    Test:.*/    Test: ioremap\/no_such/' "$patch"
 	refuse "a Test that does not exist" "patches/$last:[0-9]+: there is no test" "$(check)"
-	fresh; sed -i 's/^    Test:.*/    Test: none nobody looks/' "$patch"
+	one_test; sed -i 's/^    Test:.*/    Test: none nobody looks/' "$patch"
 	refuse "code that is said to need no test" "patches/$last:[0-9]+: Test: none, but" "$(check)"
-	fresh; sed -i 's/^    Test:.*/    Test: none/' "$patch"
+	one_test; sed -i 's/^    Test:.*/    Test: none/' "$patch"
 	refuse "a patch without a test or a reason" "patches/$last:[0-9]+: Test: none without" "$(check)"
 	fresh; sed -i 's/^Subject: .*/&\n/; s/^---$/Signed-off-by: A B <a@localhost>\n---/' "$patch"
 	refuse "a sign-off in the tree" "patches/$last:[0-9]+: signed off" "$(check)"
