@@ -16,6 +16,7 @@
 #define ORIGIN		(2 * NR * CHUNK)
 #define COW		((NR + AREAS + 2) * CHUNK)
 #define MAX_FLUSHES	64
+#define SUSPENDS	6U
 
 FIXTURE(merge_scattered) {
 	char origin_disk[64];
@@ -265,6 +266,26 @@ TEST_F(merge_scattered, writes)
 	}
 	for (i = PER_AREA; i < 2 * PER_AREA; i++)
 		self->want[chunk_of(i)] = 'N';
+	expect_chunks(_metadata, self, dm_path("merge"), "while it is merged");
+	expect_merged(_metadata, self);
+}
+
+/* The merge is stopped again and again. With and without the bug, it ends */
+TEST_F(merge_scattered, suspend)
+{
+	unsigned int i;
+
+	fill(_metadata, self, 2 * PER_AREA);
+	ASSERT_EQ(0, dm_reload("origin", "0 %u delay %s 0 5", ORIGIN,
+			       self->origin_disk));
+	ASSERT_EQ(0, dm_resume("merge"));
+	for (i = 0; i < SUSPENDS; i++) {
+		ASSERT_EQ(0, put(dm_path("merge"), chunk_of(i) * CHUNK, CHUNK,
+				 'N'));
+		self->want[chunk_of(i)] = 'N';
+		ASSERT_EQ(0, dm_suspend("merge"));
+		ASSERT_EQ(0, dm_resume("merge"));
+	}
 	expect_chunks(_metadata, self, dm_path("merge"), "while it is merged");
 	expect_merged(_metadata, self);
 }
