@@ -76,6 +76,8 @@ static void check(struct __test_metadata *_metadata, const char *path,
 	}
 }
 
+static int snapdisk_error;
+
 /*
  * Another target in the table has a limit that is no multiple of the chunk
  * size, and DM splits all discards there. Behind a chunk, the COW device has
@@ -91,6 +93,8 @@ FIXTURE_SETUP(discard_limit)
 
 	/* What a test that was killed has left */
 	remove_all();
+	if (snapdisk_error)
+		SKIP(return, "module " SNAPDISK ": %s", strerror(-snapdisk_error));
 	self->size = CHUNKS * LIMIT_CHUNK;
 	ASSERT_EQ(0, disk_new("origin", 8, 1));
 	ASSERT_EQ(0, disk_new("cow", 16, 1));
@@ -341,13 +345,10 @@ int main(int argc, char **argv)
 		"snapshot", "linear", NULL
 	};
 	char args[64];
-	int r;
 
 	dm_snapshot_test_init(snapdisk_cleanup, targets);
 	snprintf(args, sizeof(args), "sectors=1,1,%u max_discard=%u", OTHER,
 		 LIMIT);
-	r = snapdisk_load(args);
-	if (r)
-		ksft_exit_skip("module " SNAPDISK ": %s\n", strerror(-r));
+	snapdisk_error = snapdisk_load(args);
 	return test_harness_run(argc, argv);
 }
