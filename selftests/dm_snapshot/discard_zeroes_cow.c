@@ -6,11 +6,125 @@
  */
 #include "../kselftest_harness.h"
 #include "dm_snapshot_test.h"
+#include "snapdisk.h"
 
 #define CHUNKS		16U	/* of the origin */
 #define NR		10U	/* of them that have an exception */
 
+#define SMALL_CHUNK	8U	/* of a page */
+#define LIMIT_CHUNK	1024U
+#define OTHER		64U	/* sectors of a disk that takes no longer discards */
+#define LIMIT		1000U	/* than of so many sectors */
+
 static const unsigned int chunks[NR] = { 0, 10, 1, 11, 2, 12, 3, 5, 6, 7 };
+
+static int discard(const char *path, uint64_t sector, uint64_t nr)
+{
+	uint64_t range[2] = { sector * SECTOR, nr * SECTOR };
+	int fd = open(path, O_RDWR | O_CLOEXEC), r = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (ioctl(fd, BLKDISCARD, range))
+		r = -errno;
+	close(fd);
+	return r;
+}
+
+static int queue_attr(const char *path, const char *attr, unsigned long *value)
+{
+	char name[128], buf[32];
+	int r;
+
+	snprintf(name, sizeof(name), "/sys/block/%s/queue/%s",
+		 strrchr(path, '/') + 1, attr);
+	r = read_file(name, buf, sizeof(buf));
+	*value = strtoul(buf, NULL, 0);
+	return r;
+}
+
+/*
+ * Sectors from @from to @to were discarded, and nothing else has changed.
+ * @zeroed: whether the chunks in between must be zero
+ */
+static void check(struct __test_metadata *_metadata, const char *path,
+		  unsigned int chunk, unsigned int from, unsigned int to,
+		  bool zeroed, const char *when)
+{
+	bool has[CHUNKS] = {};
+	unsigned int i;
+
+	for (i = 0; i < NR; i++)
+		has[chunks[i]] = true;
+	for (i = 0; i < CHUNKS; i++) {
+		unsigned int begin = i * chunk, end = begin + chunk;
+		unsigned char tag = has[i] ? 'S' : 'O';
+
+		if (from <= begin && end <= to) {
+			if (has[i] && zeroed)
+				expect_data(_metadata, path, begin, chunk, 0,
+					    when);
+			continue;
+		}
+		if (begin < from)
+			expect_data(_metadata, path, begin,
+				    (end < from ? end : from) - begin, tag,
+				    when);
+		if (end > to)
+			expect_data(_metadata, path, begin > to ? begin : to,
+				    end - (begin > to ? begin : to), tag, when);
+	}
+}
+
+static int snapdisk_error;
+
+/*
+ * Another target in the table has a limit that is no multiple of the chunk
+ * size, and DM splits all discards there. Behind a chunk, the COW device has
+ * another one.
+ */
+FIXTURE(discard_limit) {
+	unsigned int size;
+};
+
+FIXTURE_SETUP(discard_limit)
+{
+	unsigned int i;
+
+	/* What a test that was killed has left */
+	remove_all();
+	if (snapdisk_error)
+		SKIP(return, "module " SNAPDISK ": %s", strerror(-snapdisk_error));
+	self->size = CHUNKS * LIMIT_CHUNK;
+	ASSERT_EQ(0, disk_new("origin", 8, 1));
+	ASSERT_EQ(0, disk_new("cow", 16, 1));
+	ASSERT_EQ(0, put(disk_path("origin"), 0, self->size, 'O'));
+	ASSERT_EQ(0, dm_new("snap",
+			    "0 %u snapshot %s %s P %u 1 discard_zeroes_cow\n%u %u linear %s 0",
+			    self->size, disk_path("origin"), disk_path("cow"),
+			    LIMIT_CHUNK, self->size, OTHER,
+			    snapdisk(TEST_DISKS - 1)));
+	for (i = 0; i < NR; i++)
+		ASSERT_EQ(0, put(dm_path("snap"), chunks[i] * LIMIT_CHUNK,
+				 LIMIT_CHUNK, 'S'));
+}
+
+FIXTURE_TEARDOWN(discard_limit)
+{
+	remove_all();
+}
+
+TEST_F(discard_limit, of_another_target)
+{
+	unsigned long value;
+
+	ASSERT_EQ(0, queue_attr(dm_path("snap"), "discard_max_bytes",
+				&value));
+	ASSERT_EQ(LIMIT * SECTOR, value);
+	ASSERT_EQ(0, discard(dm_path("snap"), 0, 4 * LIMIT_CHUNK));
+	check(_metadata, dm_path("snap"), LIMIT_CHUNK, 0, 4 * LIMIT_CHUNK,
+	      false, "discarded in other parts");
+}
 
 FIXTURE(discard_zeroes_cow) {
 	char origin[64];
@@ -74,61 +188,6 @@ FIXTURE_TEARDOWN(discard_zeroes_cow)
 	remove_all();
 }
 
-static int discard(const char *path, uint64_t sector, uint64_t nr)
-{
-	uint64_t range[2] = { sector * SECTOR, nr * SECTOR };
-	int fd = open(path, O_RDWR | O_CLOEXEC), r = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (ioctl(fd, BLKDISCARD, range))
-		r = -errno;
-	close(fd);
-	return r;
-}
-
-static int queue_attr(const char *path, const char *attr, unsigned long *value)
-{
-	char name[128], buf[32];
-	int r;
-
-	snprintf(name, sizeof(name), "/sys/block/%s/queue/%s",
-		 strrchr(path, '/') + 1, attr);
-	r = read_file(name, buf, sizeof(buf));
-	*value = strtoul(buf, NULL, 0);
-	return r;
-}
-
-/* Sectors from @from to @to were discarded, and nothing else has changed */
-static void check(struct __test_metadata *_metadata, const char *path,
-		  unsigned int chunk, unsigned int from, unsigned int to,
-		  const char *when)
-{
-	bool has[CHUNKS] = {};
-	unsigned int i;
-
-	for (i = 0; i < NR; i++)
-		has[chunks[i]] = true;
-	for (i = 0; i < CHUNKS; i++) {
-		unsigned int begin = i * chunk, end = begin + chunk;
-		unsigned char tag = has[i] ? 'S' : 'O';
-
-		if (from <= begin && end <= to) {
-			if (has[i])
-				expect_data(_metadata, path, begin, chunk, 0,
-					    when);
-			continue;
-		}
-		if (begin < from)
-			expect_data(_metadata, path, begin,
-				    (end < from ? end : from) - begin, tag,
-				    when);
-		if (end > to)
-			expect_data(_metadata, path, begin > to ? begin : to,
-				    end - (begin > to ? begin : to), tag, when);
-	}
-}
-
 static void discard_and_check(struct __test_metadata *_metadata,
 			      FIXTURE_DATA(discard_zeroes_cow) *self,
 			      const FIXTURE_VARIANT(discard_zeroes_cow) *variant,
@@ -141,13 +200,13 @@ static void discard_and_check(struct __test_metadata *_metadata,
 	r = discard(dm_path("snap"), from, to - from);
 	ASSERT_EQ(0, r)
 		TH_LOG("BLKDISCARD: %s", strerror(-r));
-	check(_metadata, dm_path("snap"), self->chunk, from, to, when);
+	check(_metadata, dm_path("snap"), self->chunk, from, to, true, when);
 
 	/* And on the disk */
 	ASSERT_EQ(0, dm_remove("snap"));
 	ASSERT_EQ(0, activate(self, variant));
 	strcat(when, ", activated again");
-	check(_metadata, dm_path("snap"), self->chunk, from, to, when);
+	check(_metadata, dm_path("snap"), self->chunk, from, to, true, when);
 }
 
 /* These pass with and without the bug, if there is no oops */
@@ -204,10 +263,92 @@ TEST_F(discard_zeroes_cow, limits)
 	}
 }
 
+/* Each start with each end: every alignment, and over up to three chunks */
+FIXTURE(discard_alignment) {
+	unsigned int unused;
+};
+
+FIXTURE_SETUP(discard_alignment)
+{
+	remove_all();
+	ASSERT_EQ(0, disk_new("origin", 1, 1));
+	ASSERT_EQ(0, disk_new("cow", 1, 1));
+	ASSERT_EQ(0, put(disk_path("origin"), 0, CHUNKS * SMALL_CHUNK, 'O'));
+	ASSERT_EQ(0, dm_new("snap",
+			    "0 %u snapshot %s %s P %u 1 discard_zeroes_cow",
+			    CHUNKS * SMALL_CHUNK, disk_path("origin"),
+			    disk_path("cow"), SMALL_CHUNK));
+}
+
+FIXTURE_TEARDOWN(discard_alignment)
+{
+	remove_all();
+}
+
+/* Like check(), with one read */
+static unsigned int wrong_sectors(unsigned int from, unsigned int to)
+{
+	unsigned int i, s, begin, wrong = 0;
+	uint64_t *p = io_buffer(), want;
+	bool has[CHUNKS] = {};
+
+	for (i = 0; i < NR; i++)
+		has[chunks[i]] = true;
+	if (do_io(dm_path("snap"), false, 0, CHUNKS * SMALL_CHUNK))
+		return CHUNKS * SMALL_CHUNK;
+	for (s = 0; s < CHUNKS * SMALL_CHUNK; s++) {
+		begin = s - s % SMALL_CHUNK;
+		want = pattern(has[s / SMALL_CHUNK] ? 'S' : 'O', s);
+		if (from <= s && s < to) {
+			if (from > begin || begin + SMALL_CHUNK > to ||
+			    !has[s / SMALL_CHUNK])
+				continue;
+			want = 0;
+		}
+		wrong += le64toh(p[s * 64]) != want;
+	}
+	return wrong;
+}
+
+TEST_F(discard_alignment, all)
+{
+	/* What has an exception, in a row */
+	static const struct { unsigned int first, nr; } run[] = {
+		{ 0, 4 }, { 5, 3 }, { 10, 3 },
+	};
+	unsigned int i, from, to, wrong, discards = 0;
+
+	/* Neighbours on the COW device are none on the origin */
+	for (i = 0; i < NR; i++)
+		ASSERT_EQ(0, put(dm_path("snap"), chunks[i] * SMALL_CHUNK,
+				 SMALL_CHUNK, 'S'));
+	for (from = 0; from < 3 * SMALL_CHUNK; from++) {
+		for (to = from + 1; to <= 3 * SMALL_CHUNK; to++) {
+			ASSERT_EQ(0, discard(dm_path("snap"), from, to - from));
+			wrong = wrong_sectors(from, to);
+			ASSERT_EQ(0, wrong)
+				TH_LOG("sectors %u to %u discarded: %u sectors are wrong",
+				       from, to, wrong);
+			for (i = 0; i < ARRAY_SIZE(run); i++)
+				ASSERT_EQ(0, put(dm_path("snap"),
+						 run[i].first * SMALL_CHUNK,
+						 run[i].nr * SMALL_CHUNK, 'S'));
+			discards++;
+		}
+	}
+	TH_LOG("%u discards", discards);
+}
+
 int main(int argc, char **argv)
 {
-	static const char * const targets[] = { "snapshot", NULL };
+	static const char * const targets[] = {
+		"snapshot", "linear", NULL
+	};
+	char args[64];
 
-	dm_snapshot_test_init(NULL, targets);
+	dm_snapshot_test_init(snapdisk_cleanup, targets);
+	snprintf(args, sizeof(args), "sectors=1,1,%u max_discard=%u", OTHER,
+		 LIMIT);
+	snapdisk_error = snapdisk_load(args);
 	return test_harness_run(argc, argv);
 }

@@ -16,6 +16,7 @@
 #define ORIGIN		(2 * NR * CHUNK)
 #define COW		((NR + AREAS + 2) * CHUNK)
 #define MAX_FLUSHES	64
+#define SUSPENDS	6U
 
 FIXTURE(merge_scattered) {
 	char origin_disk[64];
@@ -33,31 +34,11 @@ static unsigned int chunk_of(unsigned int i)
 /* A disk with a write cache, so that it gets flushes */
 static int cached_disk_new(const char *name, unsigned long megabytes)
 {
-	int r = disk_new(name, megabytes, 0), i;
+	int r = disk_prepare(name, megabytes);
 
-	if (!r)
-		r = disk_set(name, "power", "0");
 	if (!r)
 		r = disk_set(name, "cache_size", "64");
-	if (!r)
-		r = disk_set(name, "power", "1");
-	for (i = 0; !r && access(disk_path(name), F_OK) && i < 100; i++)
-		sleep_ms(20);
-	return r;
-}
-
-static unsigned int flushes(const char *name)
-{
-	char path[128], stat[512], *p = stat;
-	unsigned long v[16] = {};
-	unsigned int i;
-
-	snprintf(path, sizeof(path), "/sys/block/" PREFIX "%s/stat", name);
-	if (read_file(path, stat, sizeof(stat)))
-		return 0;
-	for (i = 0; i < 16; i++)
-		v[i] = strtoul(p, &p, 10);
-	return v[15];
+	return r ? r : disk_on(name);
 }
 
 /* A COW device that has the exceptions 0 to @nr of chunk_of(), with 'S' */
@@ -163,14 +144,14 @@ TEST_F(merge_scattered, flushes)
 	unsigned long long ms;
 
 	fill(_metadata, self, NR);
-	origin = flushes("origin");
-	cow = flushes("cow");
+	origin = disk_stat("origin", STAT_FLUSHES);
+	cow = disk_stat("cow", STAT_FLUSHES);
 	ms = now_ms();
 	ASSERT_EQ(0, dm_resume("merge"));
 	expect_merged(_metadata, self);
 	ms = now_ms() - ms;
-	origin = flushes("origin") - origin;
-	cow = flushes("cow") - cow;
+	origin = disk_stat("origin", STAT_FLUSHES) - origin;
+	cow = disk_stat("cow", STAT_FLUSHES) - cow;
 	TH_LOG("%u chunks in %llu ms: %u flushes of the origin, %u of the COW device",
 	       NR, ms, origin, cow);
 	/* None would be wrong, too */
@@ -285,6 +266,26 @@ TEST_F(merge_scattered, writes)
 	}
 	for (i = PER_AREA; i < 2 * PER_AREA; i++)
 		self->want[chunk_of(i)] = 'N';
+	expect_chunks(_metadata, self, dm_path("merge"), "while it is merged");
+	expect_merged(_metadata, self);
+}
+
+/* The merge is stopped again and again. With and without the bug, it ends */
+TEST_F(merge_scattered, suspend)
+{
+	unsigned int i;
+
+	fill(_metadata, self, 2 * PER_AREA);
+	ASSERT_EQ(0, dm_reload("origin", "0 %u delay %s 0 5", ORIGIN,
+			       self->origin_disk));
+	ASSERT_EQ(0, dm_resume("merge"));
+	for (i = 0; i < SUSPENDS; i++) {
+		ASSERT_EQ(0, put(dm_path("merge"), chunk_of(i) * CHUNK, CHUNK,
+				 'N'));
+		self->want[chunk_of(i)] = 'N';
+		ASSERT_EQ(0, dm_suspend("merge"));
+		ASSERT_EQ(0, dm_resume("merge"));
+	}
 	expect_chunks(_metadata, self, dm_path("merge"), "while it is merged");
 	expect_merged(_metadata, self);
 }

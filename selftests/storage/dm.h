@@ -21,6 +21,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -51,12 +52,11 @@ static inline int disk_set(const char *name, const char *key, const char *value)
 	return write_file(path, value);
 }
 
-/* A disk in memory. @discard: 1 if it shall support discard, otherwise 0 */
-static inline int disk_new(const char *name, unsigned long megabytes,
-			   int discard)
+/* A disk in memory that is still to be set up, and switched on by disk_on() */
+static inline int disk_prepare(const char *name, unsigned long megabytes)
 {
 	char path[128], value[32];
-	int r, i;
+	int r;
 
 	snprintf(path, sizeof(path), NULLB PREFIX "%s", name);
 	if (mkdir(path, 0755))
@@ -67,13 +67,46 @@ static inline int disk_new(const char *name, unsigned long megabytes,
 		r = disk_set(name, "blocksize", "512");
 	if (!r)
 		r = disk_set(name, "memory_backed", "1");
-	if (!r && discard)
-		r = disk_set(name, "discard", "1");
-	if (!r)
-		r = disk_set(name, "power", "1");
+	return r;
+}
+
+static inline int disk_on(const char *name)
+{
+	int r = disk_set(name, "power", "1"), i;
+
 	for (i = 0; !r && access(disk_path(name), F_OK) && i < 100; i++)
 		sleep_ms(20);
 	return r ? r : access(disk_path(name), F_OK) ? -errno : 0;
+}
+
+/* A disk in memory. @discard: 1 if it shall support discard, otherwise 0 */
+static inline int disk_new(const char *name, unsigned long megabytes,
+			   int discard)
+{
+	int r = disk_prepare(name, megabytes);
+
+	if (!r && discard)
+		r = disk_set(name, "discard", "1");
+	return r ? r : disk_on(name);
+}
+
+/* A field of the disk's statistics */
+#define STAT_READS	0U
+#define STAT_WRITES	4U
+#define STAT_FLUSHES	15U
+
+static inline unsigned long disk_stat(const char *name, unsigned int field)
+{
+	char path[128], stat[512], *p = stat;
+	unsigned long v = 0;
+	unsigned int i;
+
+	snprintf(path, sizeof(path), "/sys/block/" PREFIX "%s/stat", name);
+	if (read_file(path, stat, sizeof(stat)))
+		return 0;
+	for (i = 0; i <= field; i++)
+		v = strtoul(p, &p, 10);
+	return v;
 }
 
 struct dm_request {

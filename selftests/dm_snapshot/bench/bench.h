@@ -12,10 +12,8 @@
 
 static inline int slow_disk_new(const char *name, unsigned long megabytes)
 {
-	int r = disk_new(name, megabytes, 0), i;
+	int r = disk_prepare(name, megabytes);
 
-	if (!r)
-		r = disk_set(name, "power", "0");
 	if (!r)
 		r = disk_set(name, "cache_size", "128");
 	if (!r)
@@ -24,30 +22,8 @@ static inline int slow_disk_new(const char *name, unsigned long megabytes)
 		r = disk_set(name, "completion_nsec", DISK_NS);
 	if (!r)
 		r = disk_set(name, "hw_queue_depth", "256");
-	if (!r)
-		r = disk_set(name, "power", "1");
-	for (i = 0; !r && access(disk_path(name), F_OK) && i < 100; i++)
-		sleep_ms(20);
-	return r;
+	return r ? r : disk_on(name);
 }
-
-static inline unsigned long disk_stat(const char *name, unsigned int field)
-{
-	char path[128], stat[512], *p = stat;
-	unsigned long v = 0;
-	unsigned int i;
-
-	snprintf(path, sizeof(path), "/sys/block/" PREFIX "%s/stat", name);
-	if (read_file(path, stat, sizeof(stat)))
-		return 0;
-	for (i = 0; i <= field; i++)
-		v = strtoul(p, &p, 10);
-	return v;
-}
-
-#define STAT_READS	0U
-#define STAT_WRITES	4U
-#define STAT_FLUSHES	15U
 
 static inline double seconds(void)
 {

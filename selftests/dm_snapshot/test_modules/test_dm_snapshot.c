@@ -33,6 +33,8 @@ struct test_request {
 
 static unsigned int sectors[TEST_DISKS] = { 4096, 4096, 4096 };
 module_param_array(sectors, uint, NULL, 0444);
+static unsigned int max_discard;
+module_param(max_discard, uint, 0444);
 static unsigned int delay_us;
 module_param(delay_us, uint, 0644);
 static unsigned long long seed = 1;
@@ -47,8 +49,8 @@ static unsigned int fail_first;
 module_param(fail_first, uint, 0644);
 static unsigned int fail_last;
 module_param(fail_last, uint, 0644);
-static bool fail_done;
-module_param(fail_done, bool, 0644);
+static unsigned int fail_done;
+module_param(fail_done, uint, 0644);
 static unsigned int lost;
 module_param(lost, uint, 0444);
 
@@ -115,7 +117,7 @@ static int set_reset(const char *val, const struct kernel_param *kp)
 	fail_disks = ~0U;
 	fail_first = 0;
 	fail_last = 0;
-	fail_done = false;
+	fail_done = 0;
 	record = false;
 	delay_us = 0;
 	lost = 0;
@@ -235,7 +237,7 @@ static void test_submit_bio(struct bio *bio)
 		requests++;
 		req->failed = requests >= fail_first && requests <= fail_last;
 	}
-	if (!req->failed || fail_done) {
+	if (!req->failed || requests - fail_first < fail_done) {
 		rec.id = req->id = ++last_id;
 		if (record && write) {
 			copy = journal_add(&rec);
@@ -279,6 +281,10 @@ static int disk_init(struct test_disk *d, unsigned int i)
 	struct gendisk *gd;
 	int r;
 
+	if (i == TEST_DISKS - 1) {
+		lim.max_hw_discard_sectors = max_discard;
+		lim.discard_granularity = max_discard ? SECTOR_SIZE : 0;
+	}
 	d->data = vzalloc((size_t)sectors[i] << SECTOR_SHIFT);
 	if (!d->data)
 		return -ENOMEM;

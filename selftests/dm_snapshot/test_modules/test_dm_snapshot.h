@@ -9,6 +9,8 @@
  *
  * Module parameters:
  *  sectors	size of each disk, at load
+ *  max_discard	if not 0, the last disk claims to take discards of so many sectors,
+ *		and fails all of them; at load
  *  delay_us	requests end later, in an order that depends on seed; 0 for at once
  *  seed
  *  record	whether the journal is written
@@ -17,7 +19,8 @@
  *		fail_disks
  *  fail_disks	bit mask of the disks that may fail
  *  fail_first, fail_last	these requests fail, as counted by requests
- *  fail_done	they do their work and are reported as failed all the same
+ *  fail_done	so many of them, the first ones, do their work and are reported as
+ *		failed all the same
  *  lost	records that did not fit
  *  reset	write something: disks full of zeroes, empty journal, no failures
  */
