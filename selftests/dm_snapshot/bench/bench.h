@@ -10,6 +10,9 @@
 
 #define DISK_NS		"1000000"
 
+/* How many requests a disk takes at a time */
+static const char *disk_queue = "256";
+
 static inline int slow_disk_new(const char *name, unsigned long megabytes)
 {
 	int r = disk_new(name, megabytes, 0), i;
@@ -23,7 +26,7 @@ static inline int slow_disk_new(const char *name, unsigned long megabytes)
 	if (!r)
 		r = disk_set(name, "completion_nsec", DISK_NS);
 	if (!r)
-		r = disk_set(name, "hw_queue_depth", "256");
+		r = disk_set(name, "hw_queue_depth", disk_queue);
 	if (!r)
 		r = disk_set(name, "power", "1");
 	for (i = 0; !r && access(disk_path(name), F_OK) && i < 100; i++)
