@@ -89,6 +89,11 @@ FIXTURE_VARIANT_ADD(replay, no_delay) {
 	.chunk = 2, .other = 1, .cow = COW, .merge = true,
 };
 
+/* Chunks are read once for both, and some exceptions do not wait for others */
+FIXTURE_VARIANT_ADD(replay, slow) {
+	.chunk = 2, .other = 2, .cow = COW, .delay_us = 4000, .merge = true,
+};
+
 /* The snapshot is invalid after some writes */
 FIXTURE_VARIANT_ADD(replay, overflow) {
 	.chunk = 2, .other = 2, .cow = 64, .delay_us = 200,

@@ -10,6 +10,9 @@
 
 #define DISK_NS		"1000000"
 
+/* How many requests a disk takes at a time */
+static const char *disk_queue = "256";
+
 static inline int slow_disk_new(const char *name, unsigned long megabytes)
 {
 	int r = disk_prepare(name, megabytes);
@@ -21,7 +24,7 @@ static inline int slow_disk_new(const char *name, unsigned long megabytes)
 	if (!r)
 		r = disk_set(name, "completion_nsec", DISK_NS);
 	if (!r)
-		r = disk_set(name, "hw_queue_depth", "256");
+		r = disk_set(name, "hw_queue_depth", disk_queue);
 	return r ? r : disk_on(name);
 }
 

@@ -3,6 +3,8 @@
  * How the cost of snapshots grows: random writes of 4 KiB to an origin, 32 at a
  * time, each to a chunk that all snapshots have yet to copy, with the number of
  * snapshots and with the size of chunks; a merge with the number of chunks.
+ * The number of snapshots also on disks that take only as many requests at a
+ * time as there are writes.
  */
 #include <linux/aio_abi.h>
 #include <sys/syscall.h>
@@ -99,18 +101,25 @@ static void snapshots_new(uint64_t sectors, unsigned int nr, unsigned int chunk)
 	     "snapshot-origin");
 }
 
-static void writes(const char *axis, unsigned int value, unsigned int nr,
-		   unsigned int chunk)
+static void writes(const char *disks, const char *axis, unsigned int value,
+		   unsigned int nr, unsigned int chunk)
 {
+	unsigned long reads;
 	double time;
 
 	snapshots_new((uint64_t)WRITES * chunk, nr, chunk);
+	reads = disk_stat("origin", STAT_READS);
 	time = write_scattered(dm_path("top"), WRITES, chunk * SECTOR);
-	printf("bench: write/%s=%u %.2f IO/s higher\n", axis, value,
+	reads = disk_stat("origin", STAT_READS) - reads;
+	printf("bench: write%s/%s=%u %.2f IO/s higher\n", disks, axis, value,
 	       WRITES / time);
-	if (nr)
-		printf("bench: flushes/%s=%u %.4f flushes/IO lower\n", axis,
-		       value, (double)disk_stat("cow0", STAT_FLUSHES) / WRITES);
+	if (nr) {
+		printf("bench: flushes%s/%s=%u %.4f flushes/IO lower\n", disks,
+		       axis, value,
+		       (double)disk_stat("cow0", STAT_FLUSHES) / WRITES);
+		printf("bench: reads%s/%s=%u %.4f reads/IO lower\n", disks,
+		       axis, value, (double)reads / WRITES);
+	}
 	remove_all();
 }
 
@@ -158,9 +167,13 @@ int main(void)
 
 	dm_snapshot_test_init(NULL, targets);
 	for (i = 0; i < sizeof(snapshots) / sizeof(snapshots[0]); i++)
-		writes("snapshots", snapshots[i], snapshots[i], 8);
+		writes("", "snapshots", snapshots[i], snapshots[i], 8);
+	disk_queue = "32";
+	for (i = 1; i < 5; i++)
+		writes("_queue32", "snapshots", snapshots[i], snapshots[i], 8);
+	disk_queue = "256";
 	for (i = 0; i < sizeof(kib) / sizeof(kib[0]); i++)
-		writes("chunk_KiB", kib[i], 1, 2 * kib[i]);
+		writes("", "chunk_KiB", kib[i], 1, 2 * kib[i]);
 	for (i = 0; i < sizeof(chunks) / sizeof(chunks[0]); i++)
 		merge(chunks[i]);
 	return 0;
