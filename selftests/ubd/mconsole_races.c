@@ -46,7 +46,7 @@ static int use(const char *dev, unsigned int n, int flags, const char *who)
 static void look(const char *dev)
 {
 	static const char * const files[] = {
-		"/sys/block/%s/serial", "/sys/block/%s/stat", "/sys/block/%s/inflight",
+		"/sys/block/%s/serial", "/sys/block/%s/stat", "/sys/block/%s/size",
 		"/sys/block/%s/queue/write_cache", "/proc/partitions",
 	};
 	char path[64], buf[4096], id[512];
@@ -261,14 +261,9 @@ static void wait_for_write(unsigned int done)
 
 	while (now != 1 || writes < done) {
 		usleep(10000);
-		f = fopen("/sys/block/ubdb/inflight", "re");
-		if (!f || fscanf(f, "%*u %u", &now) != 1)
-			now = 0;
-		if (f)
-			fclose(f);
 		f = fopen("/sys/block/ubdb/stat", "re");
-		if (!f || fscanf(f, "%*u %*u %*u %*u %u", &writes) != 1)
-			writes = 0;
+		if (!f || fscanf(f, "%*u %*u %*u %*u %u %*u %*u %*u %u", &writes, &now) != 2)
+			now = 0;
 		if (f)
 			fclose(f);
 	}
