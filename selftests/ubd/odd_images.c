@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Images of a few bytes, and one that somebody makes shorter while it is in
- * use: the device has all sectors that are begun, and what the file does not
- * have of them reads as zeroes and can be written.
+ * Images of a few bytes, or none: the device has all sectors that are begun,
+ * and what the file does not have of them reads as zeroes and can be written.
  */
 #define _GNU_SOURCE
 #include "../kselftest_harness.h"
 #include "uml.h"
-
-#define SIZE		(1 << 20)
 
 /* Argument: the size of the image, all of it 'x' */
 GUEST(tiny)
