@@ -8,10 +8,12 @@
  *				first thread, or another
  *	CALL:NAME:WHEN:WHAT	on calls of pread, pwrite, write, fsync or fallocate
  *				(and what is another form of the same) to files
- *				with that last component, or any ('*'); WHEN is
- *				'*', '3' (the third only) or '3+' (from it on),
- *				and may end in '<OFFSET' or '>OFFSET': others are
- *				not counted; WHAT is an error (EIO, ...), short=BYTES (no more
+ *				with that last component, or any ('*'), or to
+ *				any "socket" or "pipe"; WHEN is '*', '3' (the
+ *				third only), '3+' (from it on) or '/3' (each
+ *				third one),
+ *				and may end in '<OFFSET' or '>OFFSET' (of a write:
+ *				LENGTH): others are not counted; WHAT is an error (EIO, ...), short=BYTES (no more
  *				than that many), zero (does nothing, returns 0),
  *				delay=MICROSECONDS or hold=FILE (makes
  *				FILE.held, and goes on when FILE is there)
@@ -43,7 +45,7 @@
 struct rule {
 	char call[16];
 	char name[64];
-	int from, to;		/* calls, counted from 1 */
+	int from, to, each;	/* calls, counted from 1 */
 	long long low, high;	/* offsets */
 	int seen;
 	int error;
@@ -61,7 +63,7 @@ static int error_of(const char *name)
 	static const struct { const char *name; int error; } errors[] = {
 		{ "EAGAIN", EAGAIN }, { "EINTR", EINTR }, { "EIO", EIO },
 		{ "ENOSPC", ENOSPC }, { "EOPNOTSUPP", EOPNOTSUPP },
-		{ "EINVAL", EINVAL },
+		{ "EINVAL", EINVAL }, { "ENOMEM", ENOMEM },
 	};
 	unsigned int i;
 
@@ -92,8 +94,9 @@ __attribute__((constructor)) static void parse(void)
 		} else if (n_rules < MAX_RULES &&
 			   sscanf(word, "%15[^:]:%63[^:]:%31[^:]:%31s", r->call,
 				  r->name, when, what) == 4) {
-			r->from = *when == '*' ? 1 : atoi(when);
-			r->to = strpbrk(when, "*+") ? 0x7fffffff : r->from;
+			r->each = *when == '/' ? atoi(when + 1) : 1;
+			r->from = strpbrk(when, "*/") ? 1 : atoi(when);
+			r->to = strpbrk(when, "*+/") ? 0x7fffffff : r->from;
 			r->low = -1;
 			r->high = 0x7fffffffffffffff;
 			if (strchr(when, '<'))
@@ -131,6 +134,14 @@ static const char *name_of(int fd, char *path, size_t size)
 	return strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
 }
 
+/* Of a socket or a pipe, the number is left out */
+static bool is_name(const char *name, const char *rule)
+{
+	size_t len = strlen(rule);
+
+	return !strcmp(name, rule) || (!strncmp(name, rule, len) && name[len] == ':');
+}
+
 /* Say so, and wait for FILE */
 static void hold(const char *file)
 {
@@ -155,10 +166,10 @@ static long before(const char *call, int fd, long long offset, long len)
 		struct rule *r = &rules[i];
 
 		if (strcmp(r->call, call) || offset < r->low || offset > r->high ||
-		    (strcmp(r->name, "*") && strcmp(r->name, name)))
+		    (strcmp(r->name, "*") && !is_name(name, r->name)))
 			continue;
 		seen = __atomic_add_fetch(&r->seen, 1, __ATOMIC_RELAXED);
-		if (seen < r->from || seen > r->to)
+		if (seen < r->from || seen > r->to || seen % r->each)
 			continue;
 		if (r->delay) {
 			struct timespec ts = { 0, r->delay * 1000 };
@@ -197,7 +208,7 @@ static long after(const char *call, int fd, long long offset, long len, long ret
 
 static long io(const char *call, long nr, int fd, const void *buf, long len, long long offset)
 {
-	long do_len = before(call, fd, offset, len), ret = do_len;
+	long do_len = before(call, fd, offset < 0 ? len : offset, len), ret = do_len;
 
 	if (do_len > 0)
 		ret = syscall(nr, fd, buf, do_len, offset);

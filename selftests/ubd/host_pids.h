@@ -8,7 +8,7 @@
 /* Where a link of /proc/PID leads to; "" if nowhere */
 static inline char *pid_link(pid_t pid, const char *link, char *to, size_t size)
 {
-	char path[64];
+	char path[96];
 	ssize_t n;
 
 	snprintf(path, sizeof(path), "/proc/%d/%s", pid, link);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Many devices with a deep queue share one socket to the I/O thread. When it
- * is full, all requests end nevertheless, and what was written stays.
+ * Devices with a deep queue, one and many, share one socket to the I/O thread.
+ * When it is full, all requests end nevertheless, and what was written stays.
  */
 #define _GNU_SOURCE
 #include "../kselftest_harness.h"
@@ -10,7 +10,7 @@
 #include <linux/aio_abi.h>
 #include <sys/syscall.h>
 
-#define DEVICES		15U
+#define MAX_DEVICES	15U
 #define DEPTH		64U
 #define BLOCKS		128U		/* each device writes so many */
 #define PER_BLOCK	8U		/* sectors */
@@ -26,7 +26,7 @@ struct dev {
 	struct iocb iocb[BLOCKS];
 };
 
-static struct dev devs[DEVICES];
+static struct dev devs[MAX_DEVICES];
 
 static void prepare(struct dev *d)
 {
@@ -69,11 +69,11 @@ GUEST(write_all)
 {
 	struct timespec soon = { 0, 10000000 };
 	struct io_event events[DEPTH];
-	unsigned int i, left = DEVICES, pending = 0;
+	unsigned int i, n_devs = atoi(argv[1]), left = n_devs, pending = 0;
 	double last = uml_clock();
 	long n;
 
-	for (i = 0; i < DEVICES; i++) {
+	for (i = 0; i < n_devs; i++) {
 		struct dev *d = &devs[i];
 
 		snprintf(d->name, sizeof(d->name), "ubd%c", 'a' + i);
@@ -83,7 +83,7 @@ GUEST(write_all)
 			return 255;
 	}
 	while (left) {
-		for (i = 0; i < DEVICES; i++) {
+		for (i = 0; i < n_devs; i++) {
 			struct dev *d = &devs[i];
 
 			if (d->done == BLOCKS)
@@ -108,19 +108,19 @@ GUEST(write_all)
 			return 253;
 		}
 	}
-	for (i = 0; i < DEVICES; i++)
+	for (i = 0; i < n_devs; i++)
 		if (devs[i].failed || fsync(devs[i].fd))
 			return 252;
-	printf("%u writes have ended\n", DEVICES * BLOCKS);
+	printf("%u writes have ended\n", n_devs * BLOCKS);
 	return 0;
 }
 
 GUEST(compare)
 {
-	unsigned int i, bad = 0;
+	unsigned int i, n_devs = atoi(argv[1]), bad = 0;
 	char name[8];
 
-	for (i = 0; i < DEVICES; i++) {
+	for (i = 0; i < n_devs; i++) {
 		int fd;
 
 		snprintf(name, sizeof(name), "ubd%c", 'a' + i);
@@ -135,12 +135,12 @@ GUEST(compare)
 	return bad;
 }
 
-static int many(bool cow, const char *guest, const char *host_io)
+static int many(unsigned int n_devs, bool cow, const char *what, const char *host_io)
 {
-	char args[1024] = "", name[32];
+	char args[1024] = "", name[32], guest[32];
 	unsigned int i;
 
-	for (i = 0; i < DEVICES; i++) {
+	for (i = 0; i < n_devs; i++) {
 		snprintf(name, sizeof(name), "disk%u", i);
 		if (access(name, F_OK) && image(name, SIZE, "OLD"))
 			return -1;
@@ -149,6 +149,7 @@ static int many(bool cow, const char *guest, const char *host_io)
 		else
 			snprintf(args + strlen(args), 64, "ubd%u=disk%u ", i, i);
 	}
+	snprintf(guest, sizeof(guest), "%s %u", what, n_devs);
 	return uml(guest, args, host_io);
 }
 
@@ -158,16 +159,24 @@ static int many(bool cow, const char *guest, const char *host_io)
  */
 #define SLOW	"sndbuf=1 pwrite:*:*:delay=200"
 
-TEST_F(ubd, raw)
-{
-	ASSERT_EQ(0, many(false, "write_all", SLOW));
-	ASSERT_EQ(0, many(false, "compare", NULL));
-}
+FIXTURE_VARIANT(ubd) {
+	unsigned int n_devs;
+	bool cow;
+};
 
-TEST_F(ubd, cow)
+#define CASE(_n)							\
+FIXTURE_VARIANT_ADD(ubd, raw_##_n) { .n_devs = _n };			\
+FIXTURE_VARIANT_ADD(ubd, cow_##_n) { .n_devs = _n, .cow = true }
+
+CASE(1);
+CASE(4);
+CASE(8);
+CASE(15);
+
+TEST_F(ubd, write_all)
 {
-	ASSERT_EQ(0, many(true, "write_all", SLOW));
-	ASSERT_EQ(0, many(true, "compare", NULL));
+	ASSERT_EQ(0, many(variant->n_devs, variant->cow, "write_all", SLOW));
+	ASSERT_EQ(0, many(variant->n_devs, variant->cow, "compare", NULL));
 }
 
 TEST_HARNESS_MAIN

@@ -19,26 +19,13 @@ GUEST(wait)
 
 static int answers[3];
 
-/* Right after it was added, the kernel itself may still have it open. */
-static int remove_device(void)
-{
-	int i, ret = 1;
-
-	for (i = 0; i < 20 && ret == 1; i++) {
-		if (i)
-			usleep(20000);
-		ret = mconsole("remove ubd1");
-	}
-	return ret;
-}
-
 static void remove_failed(const char *text)
 {
 	(void)text;
 	/* Whether there is anything to remove is up to the driver. */
 	mconsole("remove ubd1");
 	answers[0] = mconsole("config ubd1=disk");
-	answers[1] = answers[0] ? -1 : remove_device();
+	answers[1] = answers[0] ? -1 : mconsole_remove("ubd1");
 }
 
 TEST_F(ubd, failed_at_boot)
@@ -56,7 +43,7 @@ static void config_failed(const char *text)
 	answers[0] = mconsole("config ubd1d=missing");
 	mconsole("remove ubd1");
 	answers[1] = mconsole("config ubd1=cow,disk");
-	answers[2] = answers[1] ? -1 : remove_device();
+	answers[2] = answers[1] ? -1 : mconsole_remove("ubd1");
 }
 
 /* What the failed one was told to be does not stick to the next. */

@@ -78,4 +78,52 @@ TEST_F(ubd, short_of_backing)
 	ASSERT_EQ(0, uml("read_all", "ubd0=cow,disk", "pread:disk:*:short=700"));
 }
 
+#define HALF	(SECTORS / 2)
+#define TAIL	8U
+
+static int look_at_cut(int fd)
+{
+	return !!wrong(fd, 0, HALF, "IMAGE") +
+	       !!wrong(fd, HALF, HALF - TAIL, NULL) +
+	       !!wrong(fd, 2 * HALF - TAIL, TAIL, "NEW");
+}
+
+GUEST(use_cut)
+{
+	int fd = dev_open("ubda", O_DIRECT);
+	double end = uml_clock() + 5;
+
+	if (fd < 0 || wrong(fd, 0, 2 * HALF, "IMAGE"))
+		return 255;
+	call_host("cut");
+	while (wrong(fd, HALF, 1, NULL) && uml_clock() < end)
+		usleep(10000);
+	if (put(fd, 2 * HALF - TAIL, TAIL, "NEW") || fsync(fd))
+		return 254;
+	return look_at_cut(fd);
+}
+
+GUEST(read_cut)
+{
+	int fd = dev_open("ubda", O_DIRECT);
+
+	return fd < 0 || look_at_cut(fd);
+}
+
+static void cut(const char *text)
+{
+	(void)text;
+	if (truncate("disk", HALF * SECTOR))
+		printf("the image is not cut\n");
+}
+
+/* Somebody makes the image shorter while it is in use; a write makes it as long as it was. */
+TEST_F(ubd, cut_in_use)
+{
+	uml_hook = cut;
+	ASSERT_EQ(0, image("disk", SECTORS * SECTOR, "IMAGE"));
+	ASSERT_EQ(0, uml("use_cut", "ubd0d=disk", NULL));
+	ASSERT_EQ(0, uml("read_cut", "ubd0d=disk", NULL));
+}
+
 TEST_HARNESS_MAIN
