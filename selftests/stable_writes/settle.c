@@ -593,6 +593,23 @@ TEST_F(disk, copy_file)
 	EXPECT_EQ(0, umount(MNT));
 }
 
+/* That of the device is: it may be metadata, whose users do not wait */
+TEST_F(disk, copy_device)
+{
+	long long copies = counter("conflict_copies");
+	int fd = open(pi, O_RDWR);
+
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(0, set_mode("copy"))
+		TH_LOG("no integrity/conflict_mode");
+	EXPECT_EQ(2 * PAGE, pwrite(fd, buffer, 2 * PAGE, 0));
+	EXPECT_EQ(0, fsync(fd));
+	close(fd);
+	ksft_print_msg("%lld copies for page cache of the device\n",
+		       counter("conflict_copies") - copies);
+	EXPECT_LT(copies, counter("conflict_copies"));
+}
+
 FIXTURE(other) {
 };
 
