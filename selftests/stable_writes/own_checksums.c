@@ -10,6 +10,8 @@
  * What comes with checksums of its own is what the application says it is. One
  * of 512 zeroes is zero.
  */
+#define PI	1	/* type of the attribute */
+
 struct attr_pi {
 	uint16_t flags, app_tag;
 	uint32_t len;
@@ -18,7 +20,7 @@ struct attr_pi {
 
 static unsigned char checksums[PAGE] __attribute__((aligned(PAGE)));
 
-static int write_own(unsigned int blocks, bool wrong)
+static int write_own(unsigned int blocks, bool wrong, unsigned int type)
 {
 	struct attr_pi pi_attr = {
 		.flags = 1 | 4,		/* check the guard and the reference */
@@ -39,7 +41,7 @@ static int write_own(unsigned int blocks, bool wrong)
 	memset(buffer, 0, blocks * SECTOR);
 	/* attr_ptr and attr_type_mask, which older headers do not have */
 	((uint64_t *)&sqe)[6] = (unsigned long)&pi_attr;
-	((uint64_t *)&sqe)[7] = 1;
+	((uint64_t *)&sqe)[7] = type;
 	sqe.fd = open(pi, O_RDWR | O_DIRECT);
 	r = sqe.fd < 0 ? -errno : uring_io(0, &sqe);
 	close(sqe.fd);
@@ -53,11 +55,16 @@ TEST(own_checksums)
 
 	insert(_metadata, "dif=1");
 	conflicts = counter("conflicts");
-	r = write_own(8, false);
-	if (r != 8 * SECTOR || write_own(8, true) >= 0)
+	/* A type that nobody knows is refused by those who know the first */
+	if (write_own(8, false, ~0) != -EINVAL ||
+	    write_own(8, false, PI) != 8 * SECTOR)
 		SKIP(return, "no io_uring with protection information");
+	r = write_own(8, true, PI);
+	ksft_print_msg("a wrong checksum: %s\n",
+		       r < 0 ? strerror(-r) : "WRITTEN");
+	EXPECT_GT(0, r);
 	ASSERT_EQ(0, inject(WRITE_10, 1));
-	r = write_own(8, false);
+	r = write_own(8, false, PI);
 	ksft_print_msg("own checksums, one guard error: %s\n",
 		       r < 0 ? strerror(-r) : "WRITTEN");
 	EXPECT_GT(0, r);
