@@ -94,17 +94,6 @@ static unsigned int writes_held(void)
 	return w;
 }
 
-static char state_of(pid_t pid)
-{
-	char path[64], buf[512], *p;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	if (read_file(path, buf, sizeof(buf)))
-		return 'Z';
-	p = strrchr(buf, ')');
-	return p && p[1] ? p[2] : '?';
-}
-
 static void fill_page(char *page, enum path path, unsigned int generation)
 {
 	struct tag tag = { MAGIC, path, generation, run_nr };

@@ -14,171 +14,17 @@
  */
 #include <linux/blkpg.h>
 #include <linux/blkzoned.h>
-#include <linux/io_uring.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
-#include <sys/uio.h>
+#include <sched.h>
 
 #include "../kselftest_harness.h"
-#include "stable_writes_test.h"
+#include "settle.h"
 
-#define MEGABYTES	8
-#define SECTOR		512
-#define PAGE		4096
-#define BUFFER		(1 << 20)
-#define OTHER		(6 << 20)	/* where nobody looks */
 #define PART_START	(2 << 20)
+#define OTHER		(6 << 20)	/* where nobody looks */
 #define TRIES		5
 #define HOLD		100		/* ms, at first */
-#define DELAY		"/sys/module/scsi_debug/parameters/ndelay"
-#define WRITE_10	0x2a
 #define WRITE_16	0x8a
-#define WRITE_ATOMIC_16	0x9c
-#ifndef RWF_ATOMIC
-#define RWF_ATOMIC	0x40
-#endif
 #define READ_10		0x28
-
-static const char *pi, *pi_name;
-static char scsi_id[32];
-static char *buffer;		/* shared with those who write and read */
-static struct {			/* shared, too */
-	char options[128], dev[64];
-} *disk;
-static int kmsg = -1;
-
-struct io {
-	bool write;
-	int flags, rwf;
-	const char *dev;
-	off_t pos;
-	struct iovec iov[4];
-	int nr;
-	pid_t pid;
-};
-
-/* Commands that begin from now on take so long */
-static void set_delay(unsigned int ms)
-{
-	char value[32];
-
-	snprintf(value, sizeof(value), "%u", ms ? ms * 1000000 : 1);
-	write_file(DELAY, value);
-}
-
-static int queue_set(const char *attr, const char *value)
-{
-	char path[128];
-
-	snprintf(path, sizeof(path), "/sys/block/%s/%s", pi_name, attr);
-	return write_file(path, value);
-}
-
-/* A counter below integrity/, -1 if there is none */
-static long long counter(const char *name)
-{
-	char path[128], value[32];
-
-	snprintf(path, sizeof(path), "/sys/block/%s/integrity/%s", pi_name,
-		 name);
-	return read_file(path, value, sizeof(value)) ? -1 : atoll(value);
-}
-
-/* Let the next @nr commands of this kind fail with a guard error */
-static int inject(int command, int nr)
-{
-	char path[128], line[64];
-
-	snprintf(path, sizeof(path), "/sys/kernel/debug/scsi_debug/%s/error",
-		 scsi_id);
-	snprintf(line, sizeof(line), "2 -%d 0x%x 0 0 0x2 0xb 0x10 0x1", nr,
-		 command);
-	return write_file(path, line);
-}
-
-/* Lines in the log since the last call that say @what */
-static unsigned int log_lines(const char *what)
-{
-	char line[1024];
-	unsigned int n = 0;
-	ssize_t len;
-
-	for (;;) {
-		len = read(kmsg, line, sizeof(line) - 1);
-		if (len < 0 && errno == EPIPE)
-			continue;
-		if (len <= 0)
-			return n;
-		line[len] = '\0';
-		if (strstr(line, what))
-			n++;
-	}
-}
-
-static void forget_log(void)
-{
-	lseek(kmsg, 0, SEEK_END);
-}
-
-static int do_io(struct io *io)
-{
-	ssize_t len = 0, r;
-	int fd, i;
-
-	fd = open(io->dev ? io->dev : pi, O_RDWR | O_DIRECT | io->flags);
-	if (fd < 0)
-		return errno;
-	for (i = 0; i < io->nr; i++)
-		len += io->iov[i].iov_len;
-	if (io->write)
-		r = pwritev2(fd, io->iov, io->nr, io->pos, io->rwf);
-	else
-		r = preadv(fd, io->iov, io->nr, io->pos);
-	r = r == len ? 0 : r < 0 ? errno : EIO;
-	close(fd);
-	return r;
-}
-
-static char state_of(pid_t pid)
-{
-	char path[64], buf[512], *p;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	if (read_file(path, buf, sizeof(buf)))
-		return 'Z';
-	p = strrchr(buf, ')');
-	return p && p[1] ? p[2] : '?';
-}
-
-/* In a process of its own, until that waits for the disk */
-static void start_io(struct io *io)
-{
-	int i;
-
-	io->pid = fork();
-	if (!io->pid)
-		_exit(do_io(io));
-	for (i = 0; i < 2000 && !strchr("DZ", state_of(io->pid)); i++)
-		sleep_ms(1);
-}
-
-static int end_io(struct io *io)
-{
-	int status = 0;
-
-	waitpid(io->pid, &status, 0);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : EINTR;
-}
-
-static void set_io(struct io *io, bool write, off_t pos, char *buf, size_t len)
-{
-	memset(io, 0, sizeof(*io));
-	io->write = write;
-	io->pos = pos;
-	io->iov[0].iov_base = buf;
-	io->iov[0].iov_len = len;
-	io->nr = 1;
-}
 
 /* Begin @nr writes, which wait @ms for one that is nothing to do with them */
 static void start_writes(unsigned int ms, struct io *first, struct io *io,
@@ -211,20 +57,6 @@ static unsigned int end_writes(struct __test_metadata *_metadata,
 		failed += !!r;
 	}
 	return failed;
-}
-
-static void check_data(struct __test_metadata *_metadata, const char *dev,
-		       off_t pos, const char *data, size_t len)
-{
-	char *buf = buffer + BUFFER;
-	struct io io;
-
-	set_io(&io, false, pos, buf, len);
-	io.dev = dev;
-	ASSERT_EQ(0, do_io(&io))
-		TH_LOG("what was written cannot be read");
-	EXPECT_EQ(0, memcmp(buf, data, len))
-		TH_LOG("the disk has something else than the buffer");
 }
 
 /*
@@ -277,50 +109,6 @@ static void conflict(struct __test_metadata *_metadata, struct io *io, int nr,
 			pos += io[i].iov[j].iov_len;
 		}
 	}
-}
-
-/* An empty disk with these parameters, or the one that is there */
-static void insert(struct __test_metadata *_metadata, const char *options)
-{
-	char path[128], link[256];
-	ssize_t len;
-
-	if (strcmp(disk->options, options)) {
-		unload("scsi_debug", disk->dev[0]);
-		disk->dev[0] = '\0';
-		snprintf(path, sizeof(path), "ndelay=1 %s", options);
-		pi = pi_disk_of(MEGABYTES, path);
-		if (!pi)
-			SKIP(return, "no scsi_debug with %s, or it is in use",
-			     options);
-		snprintf(disk->options, sizeof(disk->options), "%s", options);
-		snprintf(disk->dev, sizeof(disk->dev), "%s", pi);
-	}
-	pi = disk->dev;
-	pi_name = strrchr(pi, '/') + 1;
-	snprintf(path, sizeof(path), "/sys/block/%s/device", pi_name);
-	len = readlink(path, link, sizeof(link) - 1);
-	ASSERT_LT(0, len);
-	link[len] = '\0';
-	snprintf(scsi_id, sizeof(scsi_id), "%.31s", strrchr(link, '/') + 1);
-	snprintf(path, sizeof(path), "/sys/block/%s/integrity/format", pi_name);
-	ASSERT_EQ(0, read_file(path, link, sizeof(link)));
-	if (!strncmp(link, "none", 4))
-		SKIP(return, "no protection information with %s", options);
-	memset(buffer, 0, 2 * BUFFER);
-	set_delay(0);
-	queue_set("integrity/conflict_mode", "settle");
-	queue_set("integrity/write_generate", "1");
-	snprintf(path, sizeof(path), "/sys/block/%s/queue/max_hw_sectors_kb",
-		 pi_name);
-	ASSERT_EQ(0, read_file(path, link, sizeof(link)));
-	ASSERT_EQ(0, queue_set("queue/max_sectors_kb", link));
-}
-
-/* The next test needs another disk */
-static void used_up(void)
-{
-	disk->options[0] = '\0';
 }
 
 FIXTURE(format) {
@@ -392,6 +180,45 @@ TEST_F(format, read)
 	EXPECT_EQ(4 * PAGE, r);
 }
 
+FIXTURE(write) {
+};
+
+FIXTURE_VARIANT(write) {
+	size_t len, step;
+	int flags;
+	const char *max_sectors_kb;
+};
+
+FIXTURE_VARIANT_ADD(write, large) { .len = BUFFER, .step = 64 << 10 };
+FIXTURE_VARIANT_ADD(write, sync) {
+	.len = PAGE, .step = PAGE, .flags = O_DSYNC
+};
+/* Each of the parts has checksums of its own */
+FIXTURE_VARIANT_ADD(write, split) {
+	.len = 6 * PAGE, .step = 2 * PAGE, .max_sectors_kb = "4"
+};
+
+FIXTURE_SETUP(write)
+{
+	insert(_metadata, "dif=1");
+}
+
+FIXTURE_TEARDOWN(write)
+{
+}
+
+TEST_F(write, changed)
+{
+	struct io io;
+
+	if (variant->max_sectors_kb)
+		ASSERT_EQ(0, queue_set("queue/max_sectors_kb",
+				       variant->max_sectors_kb));
+	set_io(&io, true, 1 << 20, buffer, variant->len);
+	io.flags = variant->flags;
+	conflict(_metadata, &io, 1, variant->step);
+}
+
 FIXTURE(disk) {
 };
 
@@ -419,41 +246,26 @@ TEST_F(disk, segments)
 	conflict(_metadata, &io, 1, SECTOR);
 }
 
-TEST_F(disk, large)
-{
-	struct io io;
-
-	set_io(&io, true, 1 << 20, buffer, BUFFER);
-	conflict(_metadata, &io, 1, 64 << 10);
-}
-
-/* Each of the parts has checksums of its own */
-TEST_F(disk, split)
-{
-	struct io io;
-
-	ASSERT_EQ(0, queue_set("queue/max_sectors_kb", "4"));
-	set_io(&io, true, 0, buffer, 6 * PAGE);
-	conflict(_metadata, &io, 1, 2 * PAGE);
-}
-
-/* They are one request, but two bios */
+/*
+ * They are one request, but three bios. The checksums of the first are made
+ * before it waits, those of the others when it does not any more.
+ */
 TEST_F(disk, merged)
 {
-	struct io io[2];
-
-	set_io(&io[0], true, 0, buffer, PAGE);
-	set_io(&io[1], true, PAGE, buffer + PAGE, 2 * PAGE);
-	conflict(_metadata, io, 2, 2 * PAGE);
-}
-
-TEST_F(disk, sync)
-{
+	long long conflicts = counter("conflicts");
 	struct io io;
+	int i;
 
 	set_io(&io, true, 0, buffer, PAGE);
-	io.flags = O_DSYNC;
+	io.together = true;
+	for (io.nr = 1; io.nr < 3; io.nr++) {
+		i = io.nr;
+		io.iov[i].iov_base = buffer + i * 2 * PAGE;
+		io.iov[i].iov_len = i * PAGE;
+	}
 	conflict(_metadata, &io, 1, PAGE);
+	if (conflicts >= 0)
+		EXPECT_EQ(0, (counter("conflicts") - conflicts) % 3);
 }
 
 /* Where a partition begins is added once */
@@ -488,50 +300,39 @@ TEST_F(disk, partition)
 	check_data(_metadata, pi, 2 * PART_START + PAGE, zeroes, PAGE);
 }
 
-/* A write whose @nr commands, and those that follow, find guard errors */
-static int write_with_errors(struct __test_metadata *_metadata, size_t len,
-			     int command, int nr, unsigned int *reported)
-{
-	struct io io;
-	int r;
+FIXTURE(error) {
+};
 
-	memset(buffer, 'C', len);
-	set_io(&io, true, 0, buffer, len);
-	if (command == WRITE_ATOMIC_16)
-		io.rwf = RWF_ATOMIC;
-	if (nr && inject(command, nr))
-		SKIP(return -1, "scsi_debug cannot inject errors");
-	forget_log();
-	r = do_io(&io);
-	*reported = log_lines(" error, dev sd");
-	inject(command, 0);
-	return r;
+FIXTURE_VARIANT(error) {
+	int times;
+	bool real;
+};
+
+/* One that goes away when the data is sent again is none; one that stays is */
+FIXTURE_VARIANT_ADD(error, once) { .times = 1 };
+FIXTURE_VARIANT_ADD(error, twice) { .times = 2, .real = true };
+
+FIXTURE_SETUP(error)
+{
+	insert(_metadata, "dif=1");
 }
 
-/* An error that goes away when the data is sent again is none */
-TEST_F(disk, error_once)
+FIXTURE_TEARDOWN(error)
+{
+}
+
+TEST_F(error, write)
 {
 	unsigned int reported;
-	int r = write_with_errors(_metadata, PAGE, WRITE_10, 1, &reported);
+	int r = write_with_errors(_metadata, PAGE, WRITE_10, variant->times,
+				  &reported);
 
-	ksft_print_msg("one guard error: %s, %u reported\n",
+	ksft_print_msg("%d guard errors: %s, %u reported\n", variant->times,
 		       r ? strerror(r) : "written", reported);
-	EXPECT_EQ(0, r);
-	EXPECT_EQ(0, reported);
+	EXPECT_EQ(variant->real, !!r);
+	EXPECT_EQ(variant->real, !!reported);
 	if (!r)
 		check_data(_metadata, NULL, 0, buffer, PAGE);
-}
-
-/* One that stays is real */
-TEST_F(disk, error_twice)
-{
-	unsigned int reported;
-	int r = write_with_errors(_metadata, PAGE, WRITE_10, 2, &reported);
-
-	ksft_print_msg("a guard error that stays: %s, %u reported\n",
-		       r ? strerror(r) : "WRITTEN", reported);
-	EXPECT_NE(0, r);
-	EXPECT_NE(0, reported);
 }
 
 /*
@@ -634,6 +435,27 @@ static void restore(void)
 	scsi_debug_loaded = disk->dev[0];
 }
 
+/*
+ * scsi_debug may need memory for a command, which it gets from what a command
+ * before has left on this processor.
+ */
+static void write_on_each_cpu(void)
+{
+	int i, n = sysconf(_SC_NPROCESSORS_CONF);
+	cpu_set_t all, one;
+	struct io io;
+
+	sched_getaffinity(0, sizeof(all), &all);
+	for (i = 0; i < n; i++) {
+		CPU_ZERO(&one);
+		CPU_SET(i, &one);
+		sched_setaffinity(0, sizeof(one), &one);
+		set_io(&io, true, OTHER, buffer, PAGE);
+		do_io(&io);
+	}
+	sched_setaffinity(0, sizeof(all), &all);
+}
+
 /* It goes through a small reserve, in as many parts as it takes */
 TEST_F(disk, memory)
 {
@@ -641,6 +463,7 @@ TEST_F(disk, memory)
 	unsigned int reported;
 	int r;
 
+	write_on_each_cpu();
 	if (no_pages(true)) {
 		restore();
 		SKIP(return, "no fault injection for pages");
@@ -659,92 +482,6 @@ TEST_F(disk, memory)
 		       counter("conflict_copies") - copies);
 	EXPECT_LT(copies + 1, counter("conflict_copies"))
 		TH_LOG("there was enough memory");
-}
-
-/*
- * What comes with checksums of its own is what the application says it is. One
- * of 512 zeroes is zero.
- */
-struct attr_pi {
-	uint16_t flags, app_tag;
-	uint32_t len;
-	uint64_t addr, seed, reserved;
-};
-
-static int write_own(unsigned int blocks, bool wrong)
-{
-	struct io_uring_params p = {};
-	struct attr_pi *pi_attr;
-	struct io_uring_sqe *sqe;
-	struct io_uring_cqe *cqe;
-	unsigned char *pi_buf;
-	unsigned int i;
-	char *sq, *cq;
-	int ring, fd, r = -ENOSYS;
-
-	ring = syscall(__NR_io_uring_setup, 4, &p);
-	if (ring < 0)
-		return -ENOSYS;
-	fd = open(pi, O_RDWR | O_DIRECT);
-	sq = mmap(NULL, p.sq_off.array + 4 * p.sq_entries,
-		  PROT_READ | PROT_WRITE, MAP_SHARED, ring, IORING_OFF_SQ_RING);
-	cq = mmap(NULL, p.cq_off.cqes + p.cq_entries * sizeof(*cqe),
-		  PROT_READ | PROT_WRITE, MAP_SHARED, ring, IORING_OFF_CQ_RING);
-	sqe = mmap(NULL, p.sq_entries * sizeof(*sqe), PROT_READ | PROT_WRITE,
-		   MAP_SHARED, ring, IORING_OFF_SQES);
-	pi_attr = calloc(1, sizeof(*pi_attr));
-	if (fd < 0 || sq == MAP_FAILED || cq == MAP_FAILED ||
-	    sqe == MAP_FAILED || !pi_attr ||
-	    posix_memalign((void **)&pi_buf, PAGE, PAGE))
-		goto out;
-	memset(pi_buf, 0, PAGE);
-	pi_buf[0] = wrong;
-	for (i = 0; i < blocks; i++)
-		pi_buf[i * 8 + 7] = i;
-	pi_attr->flags = 1 | 4;		/* check the guard and the reference */
-	pi_attr->len = blocks * 8;
-	pi_attr->addr = (unsigned long)pi_buf;
-	memset(buffer, 0, blocks * SECTOR);
-	sqe->opcode = IORING_OP_WRITE;
-	sqe->fd = fd;
-	sqe->addr = (unsigned long)buffer;
-	sqe->len = blocks * SECTOR;
-	/* attr_ptr and attr_type_mask, which older headers do not have */
-	((uint64_t *)sqe)[6] = (unsigned long)pi_attr;
-	((uint64_t *)sqe)[7] = 1;
-	*(unsigned int *)(sq + p.sq_off.array) = 0;
-	__atomic_store_n((unsigned int *)(sq + p.sq_off.tail), 1,
-			 __ATOMIC_RELEASE);
-	if (syscall(__NR_io_uring_enter, ring, 1, 1, IORING_ENTER_GETEVENTS,
-		    NULL, 0) != 1)
-		goto out;
-	cqe = (struct io_uring_cqe *)(cq + p.cq_off.cqes);
-	r = cqe->res;
-out:
-	close(fd);
-	close(ring);
-	return r;
-}
-
-TEST_F(disk, own)
-{
-	long long conflicts = counter("conflicts");
-	int r;
-
-	r = write_own(8, false);
-	if (r != 8 * SECTOR || write_own(8, true) >= 0)
-		SKIP(return, "no io_uring with protection information");
-	ASSERT_EQ(0, inject(WRITE_10, 1));
-	r = write_own(8, false);
-	ksft_print_msg("own checksums, one guard error: %s\n",
-		       r < 0 ? strerror(-r) : "WRITTEN");
-	EXPECT_GT(0, r);
-	EXPECT_EQ(conflicts, counter("conflicts"));
-}
-
-static int set_mode(const char *mode)
-{
-	return queue_set("integrity/conflict_mode", mode);
 }
 
 TEST_F(disk, mode_off)
@@ -856,6 +593,23 @@ TEST_F(disk, copy_file)
 	EXPECT_EQ(0, umount(MNT));
 }
 
+/* That of the device is: it may be metadata, whose users do not wait */
+TEST_F(disk, copy_device)
+{
+	long long copies = counter("conflict_copies");
+	int fd = open(pi, O_RDWR);
+
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(0, set_mode("copy"))
+		TH_LOG("no integrity/conflict_mode");
+	EXPECT_EQ(2 * PAGE, pwrite(fd, buffer, 2 * PAGE, 0));
+	EXPECT_EQ(0, fsync(fd));
+	close(fd);
+	ksft_print_msg("%lld copies for page cache of the device\n",
+		       counter("conflict_copies") - copies);
+	EXPECT_LT(copies, counter("conflict_copies"));
+}
+
 FIXTURE(other) {
 };
 
@@ -912,6 +666,7 @@ TEST_F(other, zone)
 {
 	struct blk_zone_range range = { .nr_sectors = 1 << 11 };
 	unsigned int reported;
+	long long conflicts;
 	int fd, r;
 
 	insert(_metadata, "dif=1 zbc=managed zone_size_mb=1 zone_nr_conv=0");
@@ -919,24 +674,16 @@ TEST_F(other, zone)
 	ASSERT_LE(0, fd);
 	ASSERT_EQ(0, ioctl(fd, BLKRESETZONE, &range));
 	close(fd);
+	conflicts = counter("conflicts");
 	r = write_with_errors(_metadata, PAGE, WRITE_16, 1, &reported);
 	ksft_print_msg("a guard error in a sequential zone: %s\n",
 		       r ? strerror(r) : "WRITTEN");
 	EXPECT_NE(0, r);
+	EXPECT_EQ(conflicts, counter("conflicts"));
 }
 
 int main(int argc, char **argv)
 {
-	buffer = mmap(NULL, 2 * BUFFER + PAGE, PROT_READ | PROT_WRITE,
-		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	disk = mmap(NULL, sizeof(*disk), PROT_READ | PROT_WRITE,
-		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (buffer == MAP_FAILED || disk == MAP_FAILED)
-		ksft_exit_fail_msg("mmap: %s\n", strerror(errno));
-	stable_writes_test_init(restore);
-	kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK);
-	if (kmsg < 0)
-		ksft_exit_skip("/dev/kmsg: %s\n", strerror(errno));
-	write_file("/proc/sys/kernel/printk", "1");
+	settle_init(restore);
 	return test_harness_run(argc, argv);
 }

@@ -52,6 +52,18 @@ int run(const char *fmt, ...)
 	return system(cmd);
 }
 
+/* As in /proc/PID/stat; 'Z' if it is gone */
+static inline char state_of(pid_t pid)
+{
+	char path[64], buf[512], *p;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	if (read_file(path, buf, sizeof(buf)))
+		return 'Z';
+	p = strrchr(buf, ')');
+	return p && p[1] ? p[2] : '?';
+}
+
 /* The value of a queue attribute of /dev/NAME, -1 if there is none */
 static inline long queue_attr(const char *dev, const char *attr)
 {
@@ -60,6 +72,16 @@ static inline long queue_attr(const char *dev, const char *attr)
 
 	snprintf(path, sizeof(path), "/sys/block/%s/queue/%s", name, attr);
 	return read_file(path, buf, sizeof(buf)) ? -1 : atol(buf);
+}
+
+/* A number below integrity/ of /dev/NAME, -1 if there is none */
+static inline long long integrity_attr(const char *dev, const char *attr)
+{
+	char path[128], buf[64];
+
+	snprintf(path, sizeof(path), "/sys/block/%s/integrity/%s",
+		 strrchr(dev, '/') + 1, attr);
+	return read_file(path, buf, sizeof(buf)) ? -1 : atoll(buf);
 }
 
 /* Disks in memory */
@@ -138,6 +160,38 @@ static inline const char *pi_disk_of(unsigned int megabytes,
 static inline const char *pi_disk(unsigned int megabytes)
 {
 	return pi_disk_of(megabytes, "dif=1");
+}
+
+/* The NVMe disk with protection information that the guest has, or NULL */
+static inline const char *pi_nvme(void)
+{
+	uint64_t range[2] = {};
+	static char path[64];
+	char name[128], format[64];
+	struct dirent *de;
+	DIR *dir;
+	int fd;
+
+	path[0] = '\0';
+	dir = opendir("/sys/block");
+	while (dir && !path[0] && (de = readdir(dir))) {
+		snprintf(name, sizeof(name), "/sys/block/%.64s/integrity/format",
+			 de->d_name);
+		if (!strncmp(de->d_name, "nvme", 4) &&
+		    !read_file(name, format, sizeof(format)) &&
+		    strstr(format, "T10-DIF-TYPE1-CRC"))
+			snprintf(path, sizeof(path), "/dev/%.40s", de->d_name);
+	}
+	if (dir)
+		closedir(dir);
+	/* What was never written has no reference tags, and cannot be read */
+	fd = path[0] ? open(path, O_RDWR) : -1;
+	if (fd < 0)
+		return NULL;
+	if (ioctl(fd, BLKGETSIZE64, &range[1]) || ioctl(fd, BLKZEROOUT, range))
+		path[0] = '\0';
+	close(fd);
+	return path[0] ? path : NULL;
 }
 
 /* By its own requirement, or as it has protection information itself */

@@ -6,35 +6,41 @@
 #include "../kselftest_harness.h"
 #include "stress.h"
 
-static const char *pi;
-
 FIXTURE(stress) {
 };
 
 FIXTURE_VARIANT(stress) {
-	const char *name, *type, *options, *mkfs, *fsck, *modes;
+	const char *name, *type, *options, *mkfs, *fsck, *without;
+	bool journal;
 };
 
-#define FS(_id, _type, _options, _mkfs, _fsck, _modes)			\
+#define FS(_id, _type, _options, _mkfs, _fsck, _journal, _without)	\
 	FIXTURE_VARIANT_ADD(stress, _id) {				\
 		.name = #_id, .type = _type, .options = _options,	\
-		.mkfs = _mkfs, .fsck = _fsck, .modes = _modes,		\
+		.mkfs = _mkfs, .fsck = _fsck, .journal = _journal,	\
+		.without = _without,					\
 	}
 
-FS(device, NULL, "", NULL, NULL, WAITING);
-FS(ext2, "ext2", "", "mkfs.ext2 -q -F $D 16m", "e2fsck -fn $D", WAITING);
-FS(ext4, "ext4", "", "mkfs.ext4 -q -F $D 16m", "e2fsck -fn $D", JOURNAL);
+FS(none, NULL, "", NULL, NULL, false, NULL);
+FS(ext2, "ext2", "", "mkfs.ext2 -q -F $D 16m", "e2fsck -fn $D", false, NULL);
+FS(ext4, "ext4", "", "mkfs.ext4 -q -F $D 16m", "e2fsck -fn $D", true, NULL);
 FS(ext4_data, "ext4", "data=journal", "mkfs.ext4 -q -F $D 16m",
-   "e2fsck -fn $D", JOURNAL);
+   "e2fsck -fn $D", true, NULL);
 FS(ext4_nojnl, "ext4", "", "mkfs.ext4 -q -F -O ^has_journal $D 16m",
-   "e2fsck -fn $D", WAITING);
-FS(xfs, "xfs", "", "mkfs.xfs -q -f $D", "xfs_repair -n $D", JOURNAL);
+   "e2fsck -fn $D", false, NULL);
+FS(xfs, "xfs", "", "mkfs.xfs -q -f $D", "xfs_repair -n $D", true, NULL);
+/*
+ * It has checksums of its own, and says so when a buffer is written to; and it
+ * may take a page that direct I/O has dirtied for corrupted.
+ */
 FS(btrfs, "btrfs", "", "mkfs.btrfs -q -f -m single -d single -b 128m $D",
-   "btrfs check $D", JOURNAL);
+   "btrfs check $D", true, "GR");
 FS(btrfs_nosum, "btrfs", "nodatasum",
-   "mkfs.btrfs -q -f -m single -d single -b 128m $D", "btrfs check $D", JOURNAL);
-FS(vfat, "vfat", "", "mkfs.vfat -F 16 -s 4 $D 16384", "fsck.vfat -n $D", WAITING);
-FS(exfat, "exfat", "", "mkfs.exfat $D", "fsck.exfat -n $D", WAITING);
+   "mkfs.btrfs -q -f -m single -d single -b 128m $D", "btrfs check $D", true,
+   "G");
+FS(vfat, "vfat", "", "mkfs.vfat -F 16 -s 4 $D 16384", "fsck.vfat -n $D", false,
+   NULL);
+FS(exfat, "exfat", "", "mkfs.exfat $D", "fsck.exfat -n $D", false, NULL);
 
 FIXTURE_SETUP(stress)
 {
@@ -48,9 +54,10 @@ FIXTURE_TEARDOWN(stress)
 TEST_F_TIMEOUT(stress, modes, 200)
 {
 	struct row r = {
-		.name = variant->name, .dev = pi, .type = variant->type,
-		.options = variant->options, .mkfs = variant->mkfs,
-		.fsck = variant->fsck, .modes = variant->modes,
+		.device = "disk", .dev = pi, .name = variant->name,
+		.type = variant->type, .options = variant->options,
+		.mkfs = variant->mkfs, .fsck = variant->fsck,
+		.journal = variant->journal, .without = variant->without,
 	};
 
 	run_row(_metadata, &r);
@@ -66,6 +73,6 @@ int main(int argc, char **argv)
 		ksft_exit_skip("no disk with protection information\n");
 	print_head();
 	ret = test_harness_run(argc, argv);
-	print_counters(pi);
+	print_counters();
 	return ret;
 }

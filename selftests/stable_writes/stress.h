@@ -4,15 +4,23 @@
  * which a page can change between its checksum and the disk. Nobody may hear of
  * a guard error, and what was written last has to be there.
  *
- * A row is a filesystem (or the device), a cell one mode of writing to it for
- * STRESS_MS milliseconds (environment; the default is for a quick run). After
- * each cell everything is read back from the disk. After each row, and each
- * cell with an error, the filesystem is unmounted and checked. STRESS_MODES
- * (environment) has the modes to run instead of those that a row is for.
+ * A row is a filesystem (or none) on a device, a cell one mode of writing to it
+ * for STRESS_MS milliseconds (environment; the default is for a quick run).
+ * After each cell everything is read back from the disk. After each row, and
+ * each cell with an error, the filesystem is unmounted and checked.
+ * STRESS_MODES (environment) has the modes to run, if not all.
  *
  * Threads share pages, but each has its own slots in them, so it is known what
  * has to be in a slot. Where the memory is changed while it is written (S, P,
- * V, U), it is not: there the disk only has to take it.
+ * V, U), it is not: there the disk only has to take it. Nor can it be read: a
+ * disk may verify the memory, transfer it once more and store that, as
+ * scsi_debug does, and what was changed in between is stored with a checksum
+ * that it does not match. A later read of that fails, and rightly so. It is
+ * written over when nobody changes it any more, and then read.
+ *
+ * Lines of the log that begin with TABLE are the matrix: a line for each row, a
+ * column for each mode with failed/calls, then the conflicts that were settled,
+ * the lines in the kernel's log, the slots lost and the filesystems damaged.
  */
 #ifndef _STRESS_H
 #define _STRESS_H
@@ -37,12 +45,11 @@
 #define UNKNOWN		(~0ULL)
 
 /*
- * Modes that are right as soon as everybody waits who should, and those of a
- * filesystem that has a journal, or its metadata in memory of its own. In the
- * others memory is changed that nobody can wait for.
+ * Modes that are right as soon as everybody waits who should: with a journal, or
+ * no filesystem, there is nothing to settle. In the others memory is changed
+ * that nobody can wait for.
  */
-#define WAITING		"ABCDEF"
-#define JOURNAL		WAITING "TM"
+#define WAITING		"ABCDEFTM"
 
 enum { DATA, SOURCE, FILES };
 
@@ -65,19 +72,22 @@ struct mode {
 	const char *what;
 	void (*work[WORKERS])(struct worker *w);
 	bool files_only;
+	bool scribbled;		/* memory that the disk is reading */
 };
 
 struct row {
-	const char *name, *dev, *type, *options, *mkfs, *fsck;
-	const char *modes;
+	const char *device, *name, *dev, *type, *options, *mkfs, *fsck;
+	const char *without;	/* modes that are not right on it */
+	bool journal;		/* of metadata, or it has memory of its own */
 	bool mounted;
-	unsigned long calls, failed, log, lost;
+	unsigned long failed, log, lost;
+	long settled, hidden;	/* where there should be nothing to settle */
 	int checks;		/* that found something */
 	char cells[256];
 };
 
 static struct {
-	bool device, data_only;
+	bool device;
 	volatile bool stop;
 	int fd[FILES], direct[FILES];
 	off_t pos[FILES];
@@ -87,6 +97,7 @@ static struct {
 
 static __thread struct worker *me;
 
+static const char *pi;		/* the disk below all of it */
 static unsigned int cell_ms = 200;
 static const char *only_modes;
 
@@ -189,8 +200,7 @@ static bool store(struct worker *w, size_t pos, size_t len, uint64_t value)
 
 static void sync_map(struct worker *w, unsigned int page)
 {
-	/* msync() writes the inode, too, which is metadata */
-	if (!t.data_only && rand_r(&w->seed) % 2)
+	if (rand_r(&w->seed) % 2)
 		did(w, !msync(t.map + page * PAGE, PAGE, MS_SYNC));
 	else
 		start_writeback(w, page);
@@ -463,15 +473,17 @@ static const struct mode modes[] = {
 					       read_own, read_own } },
 	{ 'F', "O_DIRECT and mmap", { direct, direct, mapped_own, mapped_own } },
 	{ 'S', "O_DIRECT, scribbled", { direct_scribbled, direct_scribbled,
-					scribble } },
+					scribble }, .scribbled = true },
 	{ 'T', "truncate, extend", { truncated, truncated, truncated, sync_all },
-	  true },
-	{ 'M', "metadata", { churn, churn, churn, sync_all }, true },
+	  .files_only = true },
+	{ 'M', "metadata", { churn, churn, churn, sync_all },
+	  .files_only = true },
 	{ 'P', "splice", { splice_source, splice_source, write_source,
-			   write_source } },
+			   write_source }, .scribbled = true },
 	{ 'V', "vmsplice", { vmsplice_scribbled, vmsplice_scribbled,
-			     scribble } },
-	{ 'U', "io_uring fixed buffer", { uring_fixed, uring_fixed, scribble } },
+			     scribble }, .scribbled = true },
+	{ 'U', "io_uring fixed buffer", { uring_fixed, uring_fixed, scribble },
+	  .scribbled = true },
 	{ 'G', "O_DIRECT read into mmap", { read_into_map, read_into_map,
 					    read_into_map } },
 	{ 'R', "O_DIRECT read, scribbled", { read_scribbled, read_scribbled,
@@ -505,12 +517,15 @@ static void *worker(void *arg)
 
 static char log_first[160];
 
-/* Lines of the kernel's log that tell of an I/O error, and the first of them */
+/*
+ * Lines of the kernel's log that tell of an I/O error, and the first of them.
+ * What a device or its driver says of a first attempt is no error yet.
+ */
 static unsigned long log_lines(bool count)
 {
 	static int fd = -1;
 	static const char * const words[] = {
-		"guard", "I/O error", "protection error", "lost ",
+		" error, dev ", " tag error at ", "Buffer I/O error", "lost ",
 	};
 	unsigned long n = 0;
 	char rec[2048];
@@ -596,6 +611,23 @@ static void close_files(void)
 	}
 }
 
+/* What nobody can know, see above */
+static void write_over(struct worker *w, int file)
+{
+	uint64_t value;
+	int i;
+
+	for (i = 0; i < PAGES; i++) {
+		if (t.is[file][i][0] != UNKNOWN)
+			continue;
+		value = next_value(w);
+		fill(page_of(w), PAGE, value);
+		if (did(w, pwrite(t.direct[file], w->page, PAGE,
+				  t.pos[file] + i * PAGE) == PAGE))
+			wrote(file, i, value);
+	}
+}
+
 /* The slots that are not what was written to them last */
 static unsigned long lost(struct worker *w, int file, int fd)
 {
@@ -656,6 +688,7 @@ static void cell(struct row *r, const struct mode *m)
 {
 	struct worker w[WORKERS + 1] = {}, *all = &w[WORKERS];
 	unsigned long calls, failed, missing, log;
+	long conflicts = integrity_attr(pi, "conflicts");
 	pthread_t thread[WORKERS];
 	int i, n, ret;
 
@@ -677,6 +710,8 @@ static void cell(struct row *r, const struct mode *m)
 	for (i = 0; i < n; i++)
 		pthread_join(thread[i], NULL);
 	for (i = 0; !ret && i < FILES; i++) {
+		if (m->scribbled)
+			write_over(all, i);
 		did(all, !fsync(t.fd[i]));
 		all->lost += lost(all, i, t.fd[i]);
 		posix_fadvise(t.fd[i], t.pos[i], SIZE, POSIX_FADV_DONTNEED);
@@ -692,15 +727,21 @@ static void cell(struct row *r, const struct mode *m)
 		if (w[i].failed && !all->error)
 			all->error = w[i].error;
 	}
+	conflicts = integrity_attr(pi, "conflicts") - conflicts;
 	n = strlen(r->cells);
 	snprintf(r->cells + n, sizeof(r->cells) - n, " %4lu/%-6lu", failed,
 		 calls);
 	if (failed || log || missing)
-		ksft_print_msg("%s, %c %s: %lu of %lu calls failed (%s), %lu slots lost, %lu lines in the log%.100s\n",
-			       r->name, m->id, m->what, failed, calls,
+		ksft_print_msg("%s %s, %c %s: %lu of %lu calls failed (%s), %lu slots lost, %lu lines in the log%.100s\n",
+			       r->device, r->name, m->id, m->what, failed, calls,
 			       failed ? strerrorname_np(all->error) : "-",
 			       missing, log, strtok(log_first, "\n") ?: "");
-	r->calls += calls;
+	if (conflicts && (t.device || r->journal) && strchr(WAITING, m->id)) {
+		ksft_print_msg("%s %s, %c %s: %ld conflicts where somebody should have waited\n",
+			       r->device, r->name, m->id, m->what, conflicts);
+		r->hidden += conflicts;
+	}
+	r->settled += conflicts;
 	r->failed += failed;
 	r->lost += missing;
 	r->log += log;
@@ -725,7 +766,8 @@ static void print_head(void)
 	for (i = 0; i < MODES; i++)
 		n += snprintf(line + n, sizeof(line) - n, " %4c%-7s",
 			      modes[i].id, "");
-	ksft_print_msg("TABLE failed/calls %s   log  lost  fsck\n", line);
+	ksft_print_msg("TABLE %-8s %-12s %s settled   log  lost  fsck\n",
+		       "device", "filesystem", line);
 }
 
 /* Run all modes on r->dev and print the row of the table */
@@ -739,7 +781,6 @@ static void run_row(struct __test_metadata *_metadata, struct row *r)
 	if (all_rows->red && now_ms() - all_rows->began > RED_MS)
 		SKIP(return, "the time of a run with errors is up");
 	t.device = !r->type;
-	t.data_only = !t.device && !strchr(only_modes ?: r->modes, 'M');
 	if (!t.device) {
 		sscanf(r->mkfs, "%31s", tool);
 		if (run("command -v %s >/dev/null 2>&1", tool))
@@ -750,7 +791,8 @@ static void run_row(struct __test_metadata *_metadata, struct row *r)
 	}
 	for (i = 0; i < MODES; i++) {
 		if ((t.device && modes[i].files_only) ||
-		    !strchr(only_modes ?: r->modes, modes[i].id) ||
+		    (only_modes && !strchr(only_modes, modes[i].id)) ||
+		    (r->without && strchr(r->without, modes[i].id)) ||
 		    (!t.device && !r->mounted)) {
 			n = strlen(r->cells);
 			snprintf(r->cells + n, sizeof(r->cells) - n, " %4s%-7s",
@@ -763,22 +805,25 @@ static void run_row(struct __test_metadata *_metadata, struct row *r)
 		r->checks += check_fs(r);
 	else if (!t.device)
 		r->checks++;
-	if (r->failed || r->log || r->lost || r->checks)
+	if (r->failed || r->log || r->lost || r->checks || r->hidden)
 		all_rows->red = true;
-	ksft_print_msg("%s: %llu ms\n", r->name, now_ms() - began);
-	ksft_print_msg("TABLE %-12s %s %5lu %5lu %5d\n", r->name, r->cells,
-		       r->log, r->lost, r->checks);
+	ksft_print_msg("%s %s: %llu ms\n", r->device, r->name,
+		       now_ms() - began);
+	ksft_print_msg("TABLE %-8s %-12s %s %7ld %5lu %5lu %5d\n", r->device,
+		       r->name, r->cells, r->settled, r->log, r->lost,
+		       r->checks);
+	EXPECT_EQ(0, r->hidden) TH_LOG("%s: somebody did not wait", r->name);
 	EXPECT_EQ(0, r->failed) TH_LOG("%s: calls failed", r->name);
 	EXPECT_EQ(0, r->log) TH_LOG("%s: errors in the log", r->name);
 	EXPECT_EQ(0, r->lost) TH_LOG("%s: data lost", r->name);
 	EXPECT_EQ(0, r->checks) TH_LOG("%s: damaged", r->name);
 }
 
-/* The counters of a disk's integrity group, whatever there is */
-static void print_counters(const char *dev)
+/* What there is in the disk's integrity group */
+static void print_counters(void)
 {
 	run("cd /sys/block/%s/integrity 2>/dev/null && grep -H . * | "
-	    "sed 's/^/# %s: /'", strrchr(dev, '/') + 1, strrchr(dev, '/') + 1);
+	    "sed 's/^/# %s: /'", strrchr(pi, '/') + 1, strrchr(pi, '/') + 1);
 }
 
 static void stress_init(void (*undo)(void))

@@ -8,8 +8,6 @@
 
 #define MEGABYTES	64
 
-static const char *pi;
-
 static void undo(void)
 {
 	loop_remove();
@@ -65,9 +63,9 @@ static const char *loop_on_file(void)
 TEST_F_TIMEOUT(stacked, modes, 100)
 {
 	struct row ext4 = {
-		.name = variant->name, .type = "ext4", .options = "",
-		.mkfs = "mkfs.ext4 -q -F $D 16m", .fsck = "e2fsck -fn $D",
-		.modes = JOURNAL,
+		.device = variant->name, .name = "ext4", .type = "ext4",
+		.options = "", .mkfs = "mkfs.ext4 -q -F $D 16m",
+		.fsck = "e2fsck -fn $D", .journal = true,
 	};
 	char args[256];
 
@@ -105,6 +103,6 @@ int main(int argc, char **argv)
 		ksft_exit_skip("no scsi_debug, or it is in use\n");
 	print_head();
 	ret = test_harness_run(argc, argv);
-	print_counters(pi);
+	print_counters();
 	return ret;
 }
