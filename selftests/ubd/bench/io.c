@@ -6,26 +6,18 @@
  * UML's threads and processes, seen from the host.
  *
  * fsync() is slower where it does what it is for. host_fdatasync is what the
- * host takes for the same on the same file.
+ * host takes for the same on the same file. The host also does each of them
+ * itself: what is cold by AIO with O_DIRECT, as deep as the guest, the rest call
+ * by call through its cache.
  */
 #define _GNU_SOURCE
 #include "../../kselftest_harness.h"
 #include "../uml.h"
+#include "bench.h"
 
 #include <dirent.h>
-#include <linux/aio_abi.h>
-#include <sys/syscall.h>
 
-#define SIZE		(96ULL << 20)
-#define SECONDS		0.7
-#define MAX_DEPTH	32
-
-struct way {
-	const char *name, *unit;
-	int op;
-	unsigned int depth, block;
-	bool random;
-} ways[] = {
+static struct way ways[] = {
 	{ "random_read", "IO/s", IOCB_CMD_PREAD, 32, 4096, true },
 	{ "cold_random_read", "IO/s", IOCB_CMD_PREAD, 32, 4096, true },
 	{ "random_write", "IO/s", IOCB_CMD_PWRITE, 32, 4096, true },
@@ -33,16 +25,9 @@ struct way {
 	{ "sequential_read", "MiB/s", IOCB_CMD_PREAD, 4, 1 << 20, false },
 };
 
+#define WAYS	(sizeof(ways) / sizeof(ways[0]))
+
 /* Guest */
-
-static void tell(const char *what, const char *name, double value, const char *unit,
-		 const char *better)
-{
-	char text[128];
-
-	snprintf(text, sizeof(text), "%s %s %.2f %s %s", what, name, value, unit, better);
-	call_host(text);
-}
 
 /* The host writes to ubdb what it was asked to tell */
 static void wait_for_host(unsigned int n)
@@ -58,88 +43,33 @@ static void wait_for_host(unsigned int n)
 		usleep(2000);
 }
 
-static int run(int fd, struct way *w)
-{
-	unsigned long long blocks = SIZE / w->block, next = 0, done = 0;
-	struct iocb iocb[MAX_DEPTH] = {}, *io[MAX_DEPTH];
-	struct io_event events[MAX_DEPTH];
-	char name[32], *buf;
-	unsigned int i, out = 0;
-	aio_context_t ctx = 0;
-	double began, end;
-	long n;
-
-	buf = aligned(w->depth * w->block);
-	memset(buf, 'x', w->depth * w->block);
-	if (syscall(SYS_io_setup, MAX_DEPTH, &ctx))
-		return 1;
-	for (i = 0; i < w->depth; i++)
-		io[i] = &iocb[i];
-	n = w->depth;
-	began = uml_clock();
-	end = began + SECONDS;
-	do {
-		/* What has ended begins anew, together. */
-		for (i = 0; i < n; i++) {
-			unsigned long long at = next++ % blocks;
-			struct iocb *one = io[i];
-
-			/* Each block once, before one is again */
-			if (w->random)
-				at = at * 7919 % blocks;
-			memset(one, 0, sizeof(*one));
-			one->aio_fildes = fd;
-			one->aio_lio_opcode = w->op;
-			one->aio_buf = (uintptr_t)buf + (one - iocb) * w->block;
-			one->aio_nbytes = w->block;
-			one->aio_offset = at * w->block;
-		}
-		if (syscall(SYS_io_submit, ctx, n, io) != n)
-			return 2;
-		out += n;
-		n = syscall(SYS_io_getevents, ctx, 1, MAX_DEPTH, events, NULL);
-		for (i = 0; i < n; i++) {
-			if (events[i].res != w->block)
-				return 3;
-			io[i] = (struct iocb *)(uintptr_t)events[i].obj;
-		}
-		out -= n;
-		done += n;
-	} while (uml_clock() < end && (strncmp(w->name, "cold", 4) || next + n <= blocks));
-	end = uml_clock();
-	n = out ? syscall(SYS_io_getevents, ctx, out, MAX_DEPTH, events, NULL) : 0;
-	snprintf(name, sizeof(name), "%s", w->name);
-	tell("end", name, done + n, w->unit, "-");
-	tell("bench", name, done / (end - began) * (w->block >= 1 << 20 ? w->block >> 20 : 1), w->unit,
-	     "higher");
-	syscall(SYS_io_destroy, ctx);
-	free(buf);
-	return 0;
-}
-
 GUEST(measure)
 {
 	int fd = dev_open("ubda", O_DIRECT), ret = 0, n = 0;
+	unsigned long long ios;
+	double began, rate;
 	unsigned int i;
-	double began;
 
-	for (i = 0; !ret && i < sizeof(ways) / sizeof(ways[0]); i++) {
-		tell("begin", ways[i].name, 0, "-", "-");
+	for (i = 0; !ret && i < WAYS; i++) {
+		tell_host("begin", ways[i].name, 0, "-", "-");
 		wait_for_host(i + 1);
-		ret = run(fd, &ways[i]);
+		ret = run(fd, &ways[i], &ios, &rate);
+		tell_host("end", ways[i].name, ios, ways[i].unit, "-");
+		tell_host("bench", ways[i].name, rate, ways[i].unit, "higher");
 	}
 	began = uml_clock();
 	while (!ret && uml_clock() < began + SECONDS) {
 		ret = put(fd, n * 8ULL % 4096, 8, "SYNC") || fsync(fd);
 		n++;
 	}
-	tell("bench", "fsync", (uml_clock() - began) * 1e6 / n, "us", "lower");
+	tell_host("bench", "fsync", (uml_clock() - began) * 1e6 / n, "us", "lower");
 	return ret;
 }
 
 /* Host */
 
 static const char *prefix;
+static double got[WAYS + 1];	/* the last one: fsync */
 static unsigned int begun;
 static long long switches;
 
@@ -205,6 +135,7 @@ static void go_on(void)
 static void heard(const char *text)
 {
 	char what[16], name[64], unit[16], better[16];
+	unsigned int i;
 	double value;
 
 	if (sscanf(text, "%15s %63s %lf %15s %15s", what, name, &value, unit, better) != 5)
@@ -221,6 +152,9 @@ static void heard(const char *text)
 		if (strchr(unit, 'O') && value)
 			printf("bench: %s_%s_switches %.3f per_IO lower\n", prefix, name, switches / value);
 	} else {
+		for (i = 0; i < WAYS && strcmp(ways[i].name, name); i++)
+			;
+		got[i] = value;
 		printf("bench: %s_%s %.2f %s %s\n", prefix, name, value, unit, better);
 	}
 	fflush(stdout);
@@ -235,21 +169,82 @@ static int boot(const char *kind, const char *args)
 	return uml("measure", args, NULL);
 }
 
+/* As @w says, but one after the other. Return: the rate, 0 if a call fails */
+static double by_calls(int fd, const struct way *w)
+{
+	unsigned long long blocks = SIZE / w->block, n;
+	char *buf = aligned(w->block);
+	double began = uml_clock();
+
+	memset(buf, 'x', w->block);
+	for (n = 0; uml_clock() < began + SECONDS; n++) {
+		off_t at = (w->random ? n % blocks * 7919 % blocks : n % blocks) * w->block;
+		ssize_t did = w->op == IOCB_CMD_PREAD ? pread(fd, buf, w->block, at) :
+							pwrite(fd, buf, w->block, at);
+
+		if (did != (ssize_t)w->block)
+			return 0;
+	}
+	free(buf);
+	return n / (uml_clock() - began) * (w->random ? 1 : w->block / 1048576.0);
+}
+
+static double on_host(const struct way *w)
+{
+	bool cold = !strncmp(w->name, "cold", 4);
+	int fd = open("disk", O_RDWR | O_CLOEXEC | (cold ? O_DIRECT : 0));
+	unsigned long long ios;
+	double rate = 0;
+
+	if (!cold) {
+		rate = by_calls(fd, w);
+	} else {
+		cool_down("disk");
+		if (run(fd, w, &ios, &rate))
+			rate = 0;
+		/* Back into the cache */
+		readahead(fd, 0, SIZE);
+	}
+	close(fd);
+	return rate;
+}
+
+static double host_fdatasync(void)
+{
+	int fd = open("disk", O_RDWR | O_CLOEXEC), n;
+	double began = uml_clock();
+
+	for (n = 0; uml_clock() < began + SECONDS; n++)
+		if (put(fd, n * 8ULL % 4096, 8, "SYNC") || fdatasync(fd))
+			return 0;
+	close(fd);
+	return (uml_clock() - began) * 1e6 / n;
+}
+
 TEST_F(ubd, io)
 {
-	double began;
-	int fd, n;
+	double raw[WAYS + 1], host;
+	unsigned int i;
 
 	uml_hook = heard;
 	ASSERT_EQ(0, image("disk", SIZE, "DISK"));
 	ASSERT_EQ(0, boot("raw", "ubd0d=disk ubd1d=signal"));
+	memcpy(raw, got, sizeof(raw));
+	host = host_fdatasync();
+	ASSERT_LT(0, host);
+	printf("bench: host_fdatasync %.2f us lower\n", host);
+	/* It is less where nothing is flushed */
+	printf("bench: raw_fsync_above_host %.2f us lower\n",
+	       raw[WAYS] > host ? raw[WAYS] - host : 0);
+	for (i = 0; i < WAYS; i++) {
+		host = on_host(&ways[i]);
+		ASSERT_LT(0, host);
+		printf("bench: host_%s %.2f %s higher\n", ways[i].name, host, ways[i].unit);
+		printf("bench: raw_%s_of_host %.4f ratio higher\n", ways[i].name, raw[i] / host);
+	}
 	ASSERT_EQ(0, boot("cow", "ubd0=cow,disk ubd1d=signal"));
-	fd = open("disk", O_RDWR | O_CLOEXEC);
-	began = uml_clock();
-	for (n = 0; uml_clock() < began + SECONDS; n++)
-		ASSERT_EQ(0, put(fd, n * 8ULL % 4096, 8, "SYNC") || fdatasync(fd));
-	printf("bench: host_fdatasync %.2f us lower\n", (uml_clock() - began) * 1e6 / n);
-	close(fd);
+	for (i = 0; i < WAYS; i++)
+		printf("bench: cow_%s_of_raw %.4f ratio higher\n", ways[i].name, got[i] / raw[i]);
 }
 
 TEST_HARNESS_MAIN
