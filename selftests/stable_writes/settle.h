@@ -15,7 +15,9 @@
 
 #include "stable_writes_test.h"
 
+#ifndef MEGABYTES
 #define MEGABYTES	8
+#endif
 #define SECTOR		512
 #define PAGE		4096
 #define BUFFER		(1 << 20)
