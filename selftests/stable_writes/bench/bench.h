@@ -52,7 +52,9 @@ static inline const char *bench_disk(const char *parameters)
 	stable_writes_test_init(NULL);
 	write_file("/proc/sys/kernel/printk", "1");
 	dev = pi_disk_of(320, parameters);
-	if (!dev)
+	/* scsi_debug looks for each sector from the first one of a command on */
+	if (!dev || run("echo 64 >/sys/block/%s/queue/max_sectors_kb",
+			strrchr(dev, '/') + 1))
 		exit(KSFT_SKIP);
 	return dev;
 }

@@ -6,6 +6,9 @@
 
 #define FILE_SIZE	(8 << 20)
 #define TOTAL		(16 << 20)
+#ifndef CHECKSUM
+#define CHECKSUM	""	/* CRC */
+#endif
 
 static int measure(const char *where, const char *path, bool direct,
 		   size_t size)
@@ -50,7 +53,7 @@ static int measure_all(const char *where, const char *path)
 
 int main(void)
 {
-	const char *dev = bench_disk("dif=1 max_queue=64 can_queue=64");
+	const char *dev = bench_disk("dif=1 max_queue=64 can_queue=64" CHECKSUM);
 
 	if (measure_all("device", dev))
 		return 1;
