@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The same with a checksum that is made as fast everywhere. How long a CRC
+ * takes depends on the processor, and a disk of scsi_debug makes it once more.
+ */
+#define CHECKSUM	" guard=1"
+#include "pi_write.c"
