@@ -1,18 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Processes fault, truncate, punch, clone and fsync the same few files at the
- * same time, by mappings that get PMDs and others that cannot. None may hang,
- * the kernel must not warn, and the files have to go without a trace.
+ * same time, by mappings that get PMDs and others that cannot, while pages of
+ * them go bad and are repaired. None may hang, the kernel must not warn, and
+ * the files have to go without a trace.
  */
 #include <sys/prctl.h>
+#include <sys/uio.h>
 
 #include "../kselftest_harness.h"
 #include "dax_test.h"
+#include "dax_poison.h"
 
 #define FILES		3
 #define SIZE		(2 * PMD)
 #define WORKERS		4
-#define RUN_US		6000000ULL
+#define RUN_US		5000000ULL
+#define MAX_BAD		4	/* at a time */
+
+/* What happened, in all processes */
+static struct {
+	unsigned int errors, sigbus, repairs;
+} *count;
 
 FIXTURE(churn) {
 };
@@ -29,6 +38,10 @@ FIXTURE_VARIANT_ADD(churn, xfs) {
 	.fs = DAX_XFS,
 };
 
+FIXTURE_VARIANT_ADD(churn, xfs_rmap) {
+	.fs = DAX_XFS_RMAP,
+};
+
 FIXTURE_SETUP(churn)
 {
 	int r = dax_mount(variant->fs);
@@ -37,17 +50,72 @@ FIXTURE_SETUP(churn)
 		SKIP(return, "no %s", dax_fs_name[variant->fs]);
 	ASSERT_EQ(0, r)
 		TH_LOG("%s: %s", dax_fs_name[variant->fs], strerror(-r));
+	count = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, count);
 }
 
 FIXTURE_TEARDOWN(churn)
 {
-	EXPECT_EQ(0, dax_umount());
+	EXPECT_EQ(0, poison_undo());
 }
 
-/* A page that is beyond the end just now */
+/* A page that is beyond the end just now, or bad */
 static void on_sigbus(int sig)
 {
+	__atomic_add_fetch(&count->sigbus, 1, __ATOMIC_RELAXED);
 	_exit(0);
+}
+
+/*
+ * An error in the page at @p. It is in a pipe meanwhile: nothing else, such as
+ * the zero page, can come into its place.
+ */
+static void go_bad(char *p)
+{
+	struct iovec iov = { .iov_base = p, .iov_len = PAGE };
+	uint64_t pfn;
+	int fd[2];
+
+	if (bad_blocks(NULL) >= MAX_BAD || pipe(fd))
+		return;
+	dax_touch(p);
+	pfn = page_frame(p);
+	if (pfn >= pmem_pfn && pfn < pmem_pfn + pmem_pages &&
+	    vmsplice(fd[1], &iov, 1, 0) == (ssize_t)PAGE &&
+	    page_frame(p) == pfn && !bad_block(pfn)) {
+		__atomic_add_fetch(&count->errors, 1, __ATOMIC_RELAXED);
+		/* Does not return unless the page is not mapped any more */
+		madvise(p, PAGE, MADV_HWPOISON);
+	}
+	close(fd[0]);
+	close(fd[1]);
+}
+
+/* A write to a bad block repairs it, or gives the file another one */
+static int repair(int fd)
+{
+	static char buf[PMD];
+	unsigned int before = bad_blocks(NULL);
+	off_t pos;
+
+	for (pos = 0; pos < (off_t)SIZE; pos += PMD)
+		if (pwrite(fd, buf, PMD, pos) != (ssize_t)PMD)
+			return -errno;
+	if (bad_blocks(NULL) < before)
+		__atomic_add_fetch(&count->repairs, 1, __ATOMIC_RELAXED);
+	return 0;
+}
+
+static bool readable(int fd)
+{
+	static char buf[PMD];
+	off_t pos;
+
+	for (pos = 0; pos < (off_t)SIZE; pos += PMD)
+		if (pread(fd, buf, PMD, pos) != (ssize_t)PMD)
+			return false;
+	return true;
 }
 
 /*
@@ -72,7 +140,7 @@ static void step(const int *fd, unsigned int seed)
 		else
 			dax_dirty(p);
 	}
-	switch (rand_r(&seed) % 6) {
+	switch (rand_r(&seed) % 8) {
 	case 0:
 		fsync(a);
 		break;
@@ -91,6 +159,13 @@ static void step(const int *fd, unsigned int seed)
 		break;
 	case 5:
 		pwrite(a, map, PAGE, rand_r(&seed) % (SIZE - PAGE));
+		break;
+	case 6:
+		go_bad(map + rand_r(&seed) % (SIZE / PAGE) * PAGE);
+		break;
+	case 7:
+		if (bad_blocks(NULL) && repair(a))
+			_exit(2);
 		break;
 	}
 	for (i = 0; i < 8; i++)
@@ -143,16 +218,27 @@ TEST_F(churn, all)
 	}
 	for (i = 0; i < FILES; i++) {
 		snprintf(name, sizeof(name), "file%d", i);
+		EXPECT_EQ(0, repair(fd[i]));
+		EXPECT_EQ(true, readable(fd[i]))
+			TH_LOG("an error is left after the file was overwritten");
 		EXPECT_EQ(0, fsync(fd[i]));
 		close(fd[i]);
 		EXPECT_EQ(0, unlink(dax_path(name)));
 	}
 	EXPECT_EQ(before, tainted())
 		TH_LOG("the kernel has warned");
+	TH_LOG("%s: %u pages went bad, %u SIGBUS, %u repairs",
+	       dax_fs_name[variant->fs], count->errors, count->sigbus,
+	       count->repairs);
+	EXPECT_LT(0, count->errors);
+
+	EXPECT_EQ(0, dax_umount());
+	EXPECT_EQ(0, pages_in_use())
+		TH_LOG("pages belong to files that are gone");
 }
 
 int main(int argc, char **argv)
 {
-	dax_test_init(NULL);
+	dax_poison_init();
 	return test_harness_run(argc, argv);
 }

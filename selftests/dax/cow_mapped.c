@@ -12,7 +12,7 @@
 
 FIXTURE(cow_mapped)
 {
-	int fd, other;
+	struct dax_share s;
 };
 
 FIXTURE_VARIANT(cow_mapped)
@@ -32,34 +32,27 @@ FIXTURE_VARIANT_ADD(cow_mapped, pmd)
 
 FIXTURE_SETUP(cow_mapped)
 {
-	int r = dax_mount(DAX_XFS);
+	int r = dax_share(&self->s, SIZE, PROT_READ, variant->skew);
 
 	if (r == -EOPNOTSUPP)
 		SKIP(return, "no %s", dax_fs_name[DAX_XFS]);
 	ASSERT_EQ(0, r);
-	self->fd = dax_file("file", SIZE, 'a');
-	ASSERT_LE(0, self->fd);
-	self->other = dax_reflink("other", self->fd);
-	ASSERT_LE(0, self->other);
 }
 
 FIXTURE_TEARDOWN(cow_mapped)
 {
-	close(self->fd);
-	close(self->other);
+	dax_share_end(&self->s);
 }
 
 TEST_F(cow_mapped, write)
 {
 	static unsigned char buf[PAGE];
 	unsigned long before = tainted();
-	char *map;
+	char *map = self->s.map;
 
-	map = dax_map(self->fd, 0, SIZE, PROT_READ, MAP_SHARED, variant->skew);
-	ASSERT_NE(NULL, map);
 	dax_touch(map + AT);
 	memset(buf, 'n', sizeof(buf));
-	ASSERT_EQ(PAGE, pwrite(self->fd, buf, PAGE, AT));
+	ASSERT_EQ(PAGE, pwrite(self->s.fd, buf, PAGE, AT));
 	EXPECT_EQ(0, memcmp(map + AT, buf, PAGE))
 		TH_LOG("the mapping has the old data");
 	EXPECT_EQ(0, dax_differ(map, 0, AT, 'a'));

@@ -15,8 +15,9 @@
 
 FIXTURE(cow_pinned)
 {
-	int fd, other, pipe[2];
-	char *map, *store;
+	struct dax_share s;
+	int pipe[2];
+	char *store;
 };
 
 FIXTURE_VARIANT(cow_pinned)
@@ -58,18 +59,11 @@ FIXTURE_SETUP(cow_pinned)
 
 	ASSERT_FALSE(*dax_broken)
 		TH_LOG("the kernel has warned before");
-	r = dax_mount(DAX_XFS);
+	r = dax_share(&self->s, SIZE, PROT_READ | PROT_WRITE, variant->skew);
 	if (r == -EOPNOTSUPP)
 		SKIP(return, "no %s", dax_fs_name[DAX_XFS]);
 	ASSERT_EQ(0, r);
-	self->fd = dax_file("file", SIZE, 'a');
-	ASSERT_LE(0, self->fd);
-	self->other = dax_reflink("other", self->fd);
-	ASSERT_LE(0, self->other);
-	self->map = dax_map(self->fd, 0, SIZE, PROT_READ | PROT_WRITE,
-			    MAP_SHARED, variant->skew);
-	ASSERT_NE(NULL, self->map);
-	self->store = dax_map(self->fd, 0, SIZE, PROT_READ | PROT_WRITE,
+	self->store = dax_map(self->s.fd, 0, SIZE, PROT_READ | PROT_WRITE,
 			      MAP_SHARED, variant->store_skew);
 	ASSERT_NE(NULL, self->store);
 	ASSERT_EQ(0, pipe(self->pipe));
@@ -77,10 +71,8 @@ FIXTURE_SETUP(cow_pinned)
 
 FIXTURE_TEARDOWN(cow_pinned)
 {
-	munmap(self->map, SIZE);
+	dax_share_end(&self->s);
 	munmap(self->store, SIZE);
-	close(self->fd);
-	close(self->other);
 	close(self->pipe[0]);
 	close(self->pipe[1]);
 }
@@ -109,7 +101,7 @@ static pid_t change(const FIXTURE_DATA(cow_pinned) *self, bool write)
 	alarm(20);
 	memset(buf, 'n', sizeof(buf));
 	if (write)
-		_exit(pwrite(self->fd, buf, PAGE, AT) != PAGE);
+		_exit(pwrite(self->s.fd, buf, PAGE, AT) != PAGE);
 	*(volatile char *)(self->store + AT) = 'n';
 	_exit(0);
 }
@@ -117,23 +109,23 @@ static pid_t change(const FIXTURE_DATA(cow_pinned) *self, bool write)
 /* Change a page that is in a pipe, and have all its blocks used again */
 TEST_F(cow_pinned, change)
 {
-	struct iovec iov = { .iov_base = self->map + AT, .iov_len = PAGE };
+	struct iovec iov = { .iov_base = self->s.map + AT, .iov_len = PAGE };
 	unsigned long before = tainted();
 	static char buf[PAGE];
 	int status;
 	pid_t pid;
 
-	dax_touch(self->map + AT);
+	dax_touch(self->s.map + AT);
 	ASSERT_EQ(PAGE, vmsplice(self->pipe[1], &iov, 1, 0));
 	pid = change(self, variant->write);
 	ASSERT_LT(0, pid);
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));
 	EXPECT_EQ(0, status)
 		TH_LOG("who changes the page has ended with %#x", status);
-	ASSERT_EQ(PAGE, pread(self->fd, buf, PAGE, AT));
+	ASSERT_EQ(PAGE, pread(self->s.fd, buf, PAGE, AT));
 	EXPECT_EQ('n', buf[0]);
-	EXPECT_EQ('n', self->map[AT]);
-	EXPECT_EQ(0, use_again(self->other, variant->skew));
+	EXPECT_EQ('n', self->s.map[AT]);
+	EXPECT_EQ(0, use_again(self->s.other, variant->skew));
 	/* An unmount, or one more use, could last for ever then */
 	*dax_broken = tainted() != before;
 	ASSERT_FALSE(*dax_broken)
@@ -143,8 +135,8 @@ TEST_F(cow_pinned, change)
 	ASSERT_EQ(PAGE, read(self->pipe[0], buf, PAGE));
 	EXPECT_EQ(0, dax_differ(buf, AT, PAGE, 'a'))
 		TH_LOG("the pipe has other data");
-	EXPECT_EQ(0, use_again(self->other, 0));
-	EXPECT_EQ(0, use_again(self->other, PAGE));
+	EXPECT_EQ(0, use_again(self->s.other, 0));
+	EXPECT_EQ(0, use_again(self->s.other, PAGE));
 	EXPECT_EQ(before, tainted())
 		TH_LOG("the kernel has warned");
 }
@@ -152,14 +144,14 @@ TEST_F(cow_pinned, change)
 /* The store comes from a read() of the pipe that the page is in */
 TEST_F(cow_pinned, read_into_itself)
 {
-	struct iovec iov = { .iov_base = self->map + AT, .iov_len = PAGE };
+	struct iovec iov = { .iov_base = self->s.map + AT, .iov_len = PAGE };
 	unsigned long before = tainted();
 	int status, i;
 	pid_t pid;
 
 	if (variant->write)
 		SKIP(return, "write(2) does not read the pipe");
-	dax_touch(self->map + AT);
+	dax_touch(self->s.map + AT);
 	ASSERT_EQ(PAGE, vmsplice(self->pipe[1], &iov, 1, 0));
 	pid = fork();
 	ASSERT_LE(0, pid);
@@ -174,7 +166,7 @@ TEST_F(cow_pinned, read_into_itself)
 		TH_LOG("%s", i == 200 ? "read() hangs" : "the kernel has warned");
 	EXPECT_EQ(0, status);
 	EXPECT_EQ(0, dax_differ(self->store, 0, SIZE, 'a'));
-	EXPECT_EQ(0, dax_differ(self->map, 0, SIZE, 'a'));
+	EXPECT_EQ(0, dax_differ(self->s.map, 0, SIZE, 'a'));
 }
 
 int main(int argc, char **argv)

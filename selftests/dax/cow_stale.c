@@ -14,8 +14,7 @@
 
 FIXTURE(cow_stale)
 {
-	int fd, other;
-	char *map;
+	struct dax_share s;
 };
 
 FIXTURE_VARIANT(cow_stale)
@@ -35,25 +34,17 @@ FIXTURE_VARIANT_ADD(cow_stale, pmd)
 
 FIXTURE_SETUP(cow_stale)
 {
-	int r = dax_mount(DAX_XFS);
+	int r = dax_share(&self->s, SIZE, PROT_READ | PROT_WRITE,
+			  variant->skew);
 
 	if (r == -EOPNOTSUPP)
 		SKIP(return, "no %s", dax_fs_name[DAX_XFS]);
 	ASSERT_EQ(0, r);
-	self->fd = dax_file("file", SIZE, 'a');
-	ASSERT_LE(0, self->fd);
-	self->other = dax_reflink("other", self->fd);
-	ASSERT_LE(0, self->other);
-	self->map = dax_map(self->fd, 0, SIZE, PROT_READ | PROT_WRITE,
-			    MAP_SHARED, variant->skew);
-	ASSERT_NE(NULL, self->map);
 }
 
 FIXTURE_TEARDOWN(cow_stale)
 {
-	munmap(self->map, SIZE);
-	close(self->fd);
-	close(self->other);
+	dax_share_end(&self->s);
 }
 
 TEST_F(cow_stale, file_and_mapping)
@@ -61,11 +52,11 @@ TEST_F(cow_stale, file_and_mapping)
 	static char buf[PAGE];
 	unsigned int i, wrong = 0;
 
-	dax_touch(self->map + AT);
-	ASSERT_EQ(PAGE, pwrite(self->fd, self->map + AT + 8, PAGE, AT));
-	ASSERT_EQ(PAGE, pread(self->fd, buf, PAGE, AT));
+	dax_touch(self->s.map + AT);
+	ASSERT_EQ(PAGE, pwrite(self->s.fd, self->s.map + AT + 8, PAGE, AT));
+	ASSERT_EQ(PAGE, pread(self->s.fd, buf, PAGE, AT));
 	for (i = 0; i < PAGE; i += 8)
-		wrong += memcmp(buf + i, self->map + AT + i, 8) != 0;
+		wrong += memcmp(buf + i, self->s.map + AT + i, 8) != 0;
 	EXPECT_EQ(0, wrong)
 		TH_LOG("%u of %lu words of the mapping are not those of the file",
 		       wrong, PAGE / 8);
@@ -79,7 +70,7 @@ TEST_F(cow_stale, block_of_another_file)
 	off_t end = 0, size;
 	int fill, fd;
 
-	ASSERT_EQ(SIZE, pwrite(self->fd, self->map, SIZE, 0));
+	ASSERT_EQ(SIZE, pwrite(self->s.fd, self->s.map, SIZE, 0));
 
 	/* Leave nothing but that block, and what is reserved */
 	fill = open(dax_path("fill"), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC,
@@ -88,8 +79,8 @@ TEST_F(cow_stale, block_of_another_file)
 	for (size = 64 * PMD; size >= (off_t)PMD; size /= 2)
 		while (!fallocate(fill, 0, end, size))
 			end += size;
-	close(self->other);
-	self->other = -1;
+	close(self->s.other);
+	self->s.other = -1;
 	ASSERT_EQ(0, unlink(dax_path("other")));
 	ASSERT_EQ(0, syncfs(fill));
 
@@ -102,7 +93,7 @@ TEST_F(cow_stale, block_of_another_file)
 	close(fd);
 	close(fill);
 	for (i = 0; i < PAGE; i += 8)
-		seen += !memcmp(self->map + AT + i, secret, 8);
+		seen += !memcmp(self->s.map + AT + i, secret, 8);
 	EXPECT_EQ(0, seen)
 		TH_LOG("%u of %lu words of the mapping are those of another file",
 		       seen, PAGE / 8);
@@ -119,14 +110,14 @@ TEST_F(cow_stale, page_beside)
 
 	if (variant->skew)
 		SKIP(return, "no PMD");
-	dax_touch(self->map);
-	ASSERT_EQ(PAGE, pwrite(self->other, buf, PAGE, OTHER));
+	dax_touch(self->s.map);
+	ASSERT_EQ(PAGE, pwrite(self->s.other, buf, PAGE, OTHER));
 	ASSERT_EQ(0, trace_on("fs_dax/dax_writeback_one"));
-	dax_dirty(self->map + OTHER);
-	ASSERT_EQ(PAGE, pwrite(self->fd, buf, PAGE, AT));
-	ASSERT_EQ(0, fsync(self->fd));
+	dax_dirty(self->s.map + OTHER);
+	ASSERT_EQ(PAGE, pwrite(self->s.fd, buf, PAGE, AT));
+	ASSERT_EQ(0, fsync(self->s.fd));
 	trace_off();
-	n = trace_writeback(self->fd, NULL);
+	n = trace_writeback(self->s.fd, NULL);
 	EXPECT_LE(1, n)
 		TH_LOG("the page beside was not written back");
 }

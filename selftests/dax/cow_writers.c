@@ -19,8 +19,8 @@
 
 FIXTURE(cow_writers)
 {
-	int fd, other;
-	char *map, *source;
+	struct dax_share s;
+	char *source;
 };
 
 FIXTURE_VARIANT(cow_writers)
@@ -40,21 +40,16 @@ FIXTURE_VARIANT_ADD(cow_writers, pmd)
 /* A disk that needs half a second for whatever it does */
 static int slow_disk(void)
 {
-	int r, i;
+	int r;
 
 	dax_system("modprobe -q null_blk nr_devices=0");
-	if (mkdir(NULLB PREFIX DISK, 0755))
-		return errno == ENOENT ? -EOPNOTSUPP : -errno;
-	r = disk_set(DISK, "size", "16");
-	if (!r)
-		r = disk_set(DISK, "irqmode", "2");
+	r = disk_prepare(DISK, 16);
+	if (r)
+		return r == -ENOENT ? -EOPNOTSUPP : r;
+	r = disk_set(DISK, "irqmode", "2");
 	if (!r)
 		r = disk_set(DISK, "completion_nsec", "500000000");
-	if (!r)
-		r = disk_set(DISK, "power", "1");
-	for (i = 0; !r && access(disk_path(DISK), F_OK) && i < 100; i++)
-		sleep_ms(20);
-	return r;
+	return r ? r : disk_on(DISK);
 }
 
 static void remove_disk(void)
@@ -65,18 +60,13 @@ static void remove_disk(void)
 
 FIXTURE_SETUP(cow_writers)
 {
-	int r = dax_mount(DAX_XFS), disk;
+	int r = dax_share(&self->s, SIZE, PROT_READ | PROT_WRITE,
+			  variant->skew);
+	int disk;
 
 	if (r == -EOPNOTSUPP)
 		SKIP(return, "no %s", dax_fs_name[DAX_XFS]);
 	ASSERT_EQ(0, r);
-	self->fd = dax_file("file", SIZE, 'a');
-	ASSERT_LE(0, self->fd);
-	self->other = dax_reflink("other", self->fd);
-	ASSERT_LE(0, self->other);
-	self->map = dax_map(self->fd, 0, SIZE, PROT_READ | PROT_WRITE,
-			    MAP_SHARED, variant->skew);
-	ASSERT_NE(NULL, self->map);
 
 	r = slow_disk();
 	if (r == -EOPNOTSUPP)
@@ -95,10 +85,8 @@ FIXTURE_SETUP(cow_writers)
 
 FIXTURE_TEARDOWN(cow_writers)
 {
-	munmap(self->map, SIZE);
+	dax_share_end(&self->s);
 	munmap(self->source, 2 * PAGE);
-	close(self->fd);
-	close(self->other);
 	remove_disk();
 }
 
@@ -109,21 +97,21 @@ TEST_F(cow_writers, both)
 	int status;
 	pid_t pid;
 
-	dax_touch(self->map + AT);
+	dax_touch(self->s.map + AT);
 	pid = fork();
 	ASSERT_LE(0, pid);
 	if (!pid) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		_exit(pwrite(self->fd, self->source, 2 * PAGE, AT) != 2 * PAGE);
+		_exit(pwrite(self->s.fd, self->source, 2 * PAGE, AT) != 2 * PAGE);
 	}
 	sleep_ms(200);
 	ASSERT_EQ(0, waitpid(pid, &status, WNOHANG))
 		TH_LOG("the write was not slow");
-	*(volatile char *)(self->map + AT + BYTE) = 's';
+	*(volatile char *)(self->s.map + AT + BYTE) = 's';
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));
 	EXPECT_EQ(0, status);
 
-	ASSERT_EQ(PAGE, pread(self->fd, buf, PAGE, AT));
+	ASSERT_EQ(PAGE, pread(self->s.fd, buf, PAGE, AT));
 	for (i = 0; i < PAGE; i++)
 		wrong += i != BYTE && buf[i] != 'n';
 	EXPECT_EQ(0, wrong)
@@ -131,9 +119,9 @@ TEST_F(cow_writers, both)
 		       PAGE - 1);
 	/* Whichever came last */
 	EXPECT_TRUE(buf[BYTE] == 'n' || buf[BYTE] == 's');
-	EXPECT_EQ(0, memcmp(buf, self->map + AT, PAGE))
+	EXPECT_EQ(0, memcmp(buf, self->s.map + AT, PAGE))
 		TH_LOG("the mapping is not the file");
-	ASSERT_EQ(PAGE, pread(self->other, buf, PAGE, AT));
+	ASSERT_EQ(PAGE, pread(self->s.other, buf, PAGE, AT));
 	EXPECT_EQ(0, dax_differ(buf, AT, PAGE, 'a'))
 		TH_LOG("the other file was changed");
 }

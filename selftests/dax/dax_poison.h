@@ -23,8 +23,6 @@
 static int poison_fd = -1;
 static bool poison_module;
 static uint64_t pmem_pfn, pmem_pages;
-static uint64_t bad_pfn[8];
-static unsigned int nr_bad;
 
 /* The last SIGBUS, and how many there were */
 static volatile sig_atomic_t bus_count;
@@ -86,6 +84,14 @@ static inline long poisoned(uint64_t pfn, uint64_t nr, uint64_t *first)
 	return req.count;
 }
 
+/* How many pages of the disk belong to a file */
+static inline long pages_in_use(void)
+{
+	struct test_dax_range req = { .pfn = pmem_pfn, .nr = pmem_pages };
+
+	return ioctl(poison_fd, TEST_DAX_USED, &req) ? -errno : (long)req.count;
+}
+
 /* Whether the direct map has the page */
 static inline long in_direct_map(uint64_t pfn)
 {
@@ -114,41 +120,51 @@ static inline int bad_block(uint64_t pfn)
 {
 	char line[64];
 
-	if (nr_bad == sizeof(bad_pfn) / sizeof(*bad_pfn))
-		return -ENOSPC;
-	bad_pfn[nr_bad++] = pfn;
 	snprintf(line, sizeof(line), "%llu %lu\n",
 		 (unsigned long long)(pfn - pmem_pfn) * (PAGE / 512), PAGE / 512);
 	return write_file(pmem_sysfs("badblocks"), line);
 }
 
-static inline bool any_bad_block(void)
+/**
+ * bad_blocks - what the pmem driver knows of errors
+ * @first: where the byte offset of the first of them goes, may be NULL
+ *
+ * Return: how many ranges there are, those counted that the first page of
+ * sysfs lists
+ */
+static inline unsigned int bad_blocks(uint64_t *first)
 {
-	char buf[64] = "";
+	static char buf[PAGE];
+	unsigned int n = 0;
+	const char *p;
 
 	read_file(pmem_sysfs("badblocks"), buf, sizeof(buf));
-	return buf[0] >= '0' && buf[0] <= '9';
+	if (first)
+		*first = strtoull(buf, NULL, 0) * 512;
+	for (p = buf; (p = strchr(p, '\n')); p++)
+		n++;
+	return n;
 }
 
 /* Undo all errors and unmount: no file system may be left with a bad block */
 static inline int poison_undo(void)
 {
 	static char zero[PAGE] __attribute__((aligned(PAGE)));
-	int r = heal(), fd;
+	int r = heal(), fd, i;
+	uint64_t pos;
 
 	if (!r)
 		r = dax_umount();
-	if (r || !nr_bad)
+	if (r || !bad_blocks(NULL))
 		return r;
 	fd = open(dax_dev, O_WRONLY | O_DIRECT | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	while (nr_bad && !r)
-		if (pwrite(fd, zero, PAGE, (bad_pfn[--nr_bad] - pmem_pfn) * PAGE) !=
-		    (ssize_t)PAGE)
+	for (i = 0; i < 1000 && bad_blocks(&pos) && !r; i++)
+		if (pwrite(fd, zero, PAGE, pos & ~(PAGE - 1)) != (ssize_t)PAGE)
 			r = -EIO;
 	close(fd);
-	return r;
+	return r ? r : bad_blocks(NULL) ? -EIO : 0;
 }
 
 static inline int record_flushes(void)

@@ -284,6 +284,49 @@ static inline void *dax_map(int fd, uint64_t pos, size_t size, int prot,
 	return p;
 }
 
+/* Two files that share their blocks, and a mapping of the first */
+struct dax_share {
+	int fd, other;
+	char *map;
+	size_t size;
+};
+
+/**
+ * dax_share - make such files on a new file system, one that can share blocks
+ * @s: where they go; dax_share_end() closes them
+ * @size: of the files, in bytes, a multiple of the page size
+ * @prot: of the mapping, which is MAP_SHARED
+ * @skew: as for dax_map()
+ *
+ * The words of both are those of dax_file() for the tag 'a'.
+ *
+ * Return: 0; -EOPNOTSUPP if there is no such file system; another negative errno
+ */
+static inline int dax_share(struct dax_share *s, size_t size, int prot,
+			    unsigned long skew)
+{
+	int r = dax_mount(DAX_XFS);
+
+	*s = (struct dax_share){ .fd = -1, .other = -1, .size = size };
+	if (r)
+		return r;
+	s->fd = dax_file("file", size, 'a');
+	if (s->fd < 0)
+		return s->fd;
+	s->other = dax_reflink("other", s->fd);
+	if (s->other < 0)
+		return s->other;
+	s->map = dax_map(s->fd, 0, size, prot, MAP_SHARED, skew);
+	return s->map ? 0 : -errno;
+}
+
+static inline void dax_share_end(struct dax_share *s)
+{
+	munmap(s->map, s->size);
+	close(s->fd);
+	close(s->other);
+}
+
 /* Write to one word of the page at @p */
 static inline void dax_dirty(void *p)
 {

@@ -13,8 +13,8 @@
 
 FIXTURE(poison_shared)
 {
-	char *map, *map2;
-	int fd, fd2;
+	struct dax_share s;
+	char *map2;
 	uint64_t pfn;
 };
 
@@ -33,33 +33,24 @@ FIXTURE_VARIANT_ADD(poison_shared, pmd) {
 
 FIXTURE_SETUP(poison_shared)
 {
-	int r = dax_mount(DAX_XFS);
+	int r = dax_share(&self->s, SIZE, PROT_READ, variant->skew);
 
 	if (r == -EOPNOTSUPP)
 		SKIP(return, "no %s", dax_fs_name[DAX_XFS]);
 	ASSERT_EQ(0, r);
-	self->fd = dax_file("file", SIZE, 'a');
-	ASSERT_LE(0, self->fd);
-	self->fd2 = dax_reflink("other", self->fd);
-	ASSERT_LE(0, self->fd2);
-	self->map = dax_map(self->fd, 0, SIZE, PROT_READ, MAP_SHARED,
-			    variant->skew);
-	ASSERT_NE(NULL, self->map);
-	self->map2 = dax_map(self->fd2, 0, SIZE, PROT_READ, MAP_SHARED,
+	self->map2 = dax_map(self->s.other, 0, SIZE, PROT_READ, MAP_SHARED,
 			     variant->skew);
 	ASSERT_NE(NULL, self->map2);
-	dax_touch(self->map + BAD);
-	self->pfn = page_frame(self->map + BAD);
+	dax_touch(self->s.map + BAD);
+	self->pfn = page_frame(self->s.map + BAD);
 	ASSERT_NE(0, self->pfn);
 	bus_catch();
 }
 
 FIXTURE_TEARDOWN(poison_shared)
 {
-	munmap(self->map, SIZE);
+	dax_share_end(&self->s);
 	munmap(self->map2, SIZE);
-	close(self->fd);
-	close(self->fd2);
 	EXPECT_EQ(0, poison_undo());
 }
 
@@ -81,8 +72,8 @@ static void check(struct __test_metadata *_metadata, const char *map,
 /* What always worked: one file maps the page so far */
 TEST_F(poison_shared, one_mapping)
 {
-	EXPECT_EQ(0, madvise((void *)(self->map + BAD), PAGE, MADV_HWPOISON));
-	check(_metadata, self->map, self->pfn, false);
+	EXPECT_EQ(0, madvise((void *)(self->s.map + BAD), PAGE, MADV_HWPOISON));
+	check(_metadata, self->s.map, self->pfn, false);
 }
 
 TEST_F(poison_shared, two_mappings)
@@ -91,9 +82,9 @@ TEST_F(poison_shared, two_mappings)
 	ASSERT_EQ(self->pfn, page_frame(self->map2 + BAD));
 	munmap(self->map2, SIZE);
 
-	EXPECT_EQ(0, madvise((void *)(self->map + BAD), PAGE, MADV_HWPOISON))
+	EXPECT_EQ(0, madvise((void *)(self->s.map + BAD), PAGE, MADV_HWPOISON))
 		TH_LOG("error in a page of two files: %s", strerror(errno));
-	check(_metadata, self->map, self->pfn, true);
+	check(_metadata, self->s.map, self->pfn, true);
 }
 
 /* The same for a real machine check, and the repair of it */
@@ -104,19 +95,19 @@ TEST_F(poison_shared, machine_check)
 	dax_touch(self->map2 + BAD);
 	EXPECT_EQ(0, munmap(self->map2, SIZE));
 	EXPECT_EQ(0, machine_check(self->pfn, true));
-	check(_metadata, self->map, self->pfn, true);
+	check(_metadata, self->s.map, self->pfn, true);
 	EXPECT_EQ(0, in_direct_map(self->pfn));
 	EXPECT_EQ(0, bad_block(self->pfn));
 
-	EXPECT_EQ(PAGE, pwrite(self->fd, buf, PAGE, BAD))
+	EXPECT_EQ(PAGE, pwrite(self->s.fd, buf, PAGE, BAD))
 		TH_LOG("write to the bad block: %s", strerror(errno));
 	memset(buf, 1, PAGE);
-	EXPECT_EQ(PAGE, pread(self->fd, buf, PAGE, BAD));
+	EXPECT_EQ(PAGE, pread(self->s.fd, buf, PAGE, BAD));
 	EXPECT_EQ(0, buf[0]);
 	/* That went to a new block: the other file has the bad one */
-	EXPECT_EQ(-1, pread(self->fd2, buf, PAGE, BAD));
+	EXPECT_EQ(-1, pread(self->s.other, buf, PAGE, BAD));
 	EXPECT_EQ(EIO, errno);
-	EXPECT_EQ(PAGE, pwrite(self->fd2, buf, PAGE, BAD))
+	EXPECT_EQ(PAGE, pwrite(self->s.other, buf, PAGE, BAD))
 		TH_LOG("write to the bad block: %s", strerror(errno));
 	EXPECT_EQ(1, in_direct_map(self->pfn));
 	EXPECT_EQ(0, poisoned(self->pfn, 1, NULL));

@@ -1,13 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * What a small change of a large, clean file costs: if the whole file is
- * looked at for it, the more the larger the file is.
+ * looked at for it, the more the larger the file is. And what it costs to
+ * truncate all of it, where all entries have to go.
  */
 #include "bench.h"
 
 static int shrink(int fd, off_t size)
 {
 	return ftruncate(fd, size - PAGE);
+}
+
+static int truncate_all(int fd, off_t size)
+{
+	return ftruncate(fd, 0);
 }
 
 static int grow(int fd, off_t size)
@@ -48,6 +54,7 @@ static const struct {
 	bool xfs_only;
 } ops[] = {
 	{ "shrink", shrink },
+	{ "truncate", truncate_all },
 	{ "grow", grow },
 	{ "fallocate", extend },
 	{ "punch", punch },

@@ -117,6 +117,8 @@ static void test_dax_look(unsigned int cmd, struct test_dax_range *req)
 				clear_mce_nospec(pfn);
 		} else if (cmd == TEST_DAX_PRESENT) {
 			hit = in_direct_map(pfn);
+		} else if (cmd == TEST_DAX_USED) {
+			hit = page_folio(pfn_to_page(pfn))->mapping;
 		} else {
 			hit = PageHWPoison(pfn_to_page(pfn));
 		}
@@ -196,6 +198,7 @@ static long test_dax_ioctl(struct file *file, unsigned int cmd,
 	case TEST_DAX_POISONED:
 	case TEST_DAX_PRESENT:
 	case TEST_DAX_HEAL:
+	case TEST_DAX_USED:
 		ret = test_dax_range_cmd(cmd, uarg);
 		break;
 	case TEST_DAX_FAIL:

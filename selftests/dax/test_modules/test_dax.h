@@ -55,5 +55,7 @@ struct test_dax_flush {
 #define TEST_DAX_HOLD		_IOW('D', 6, __u64)
 /* Wait for it to be held. -ETIME if it is not, within 2 seconds */
 #define TEST_DAX_WAIT		_IO('D', 7)
+/* @count of the range belong to a file, the first of them is @first */
+#define TEST_DAX_USED		_IOWR('D', 8, struct test_dax_range)
 
 #endif /* _TEST_DAX_H */
