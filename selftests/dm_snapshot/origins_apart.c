@@ -224,7 +224,7 @@ TEST_F(origins_apart, merge)
 		TH_LOG("the merge does not wait for the copy");
 
 	ASSERT_EQ(0, put_by(dm_path("top_b"), 0, COPIES * CHUNK, 'B', CHUNK));
-	ASSERT_TRUE(asleep(merger))
+	ASSERT_TRUE(wait_asleep(merger, 5))
 		TH_LOG("the merge did not wait for the copy");
 	ASSERT_EQ(0, dm_resume("cow"));
 	ASSERT_TRUE(ended(merger, DONE_MS, &status));
