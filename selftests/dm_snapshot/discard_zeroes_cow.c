@@ -6,125 +6,9 @@
  */
 #include "../kselftest_harness.h"
 #include "dm_snapshot_test.h"
-#include "snapdisk.h"
-
-#define CHUNKS		16U	/* of the origin */
-#define NR		10U	/* of them that have an exception */
+#include "discard.h"
 
 #define SMALL_CHUNK	8U	/* of a page */
-#define LIMIT_CHUNK	1024U
-#define OTHER		64U	/* sectors of a disk that takes no longer discards */
-#define LIMIT		1000U	/* than of so many sectors */
-
-static const unsigned int chunks[NR] = { 0, 10, 1, 11, 2, 12, 3, 5, 6, 7 };
-
-static int discard(const char *path, uint64_t sector, uint64_t nr)
-{
-	uint64_t range[2] = { sector * SECTOR, nr * SECTOR };
-	int fd = open(path, O_RDWR | O_CLOEXEC), r = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (ioctl(fd, BLKDISCARD, range))
-		r = -errno;
-	close(fd);
-	return r;
-}
-
-static int queue_attr(const char *path, const char *attr, unsigned long *value)
-{
-	char name[128], buf[32];
-	int r;
-
-	snprintf(name, sizeof(name), "/sys/block/%s/queue/%s",
-		 strrchr(path, '/') + 1, attr);
-	r = read_file(name, buf, sizeof(buf));
-	*value = strtoul(buf, NULL, 0);
-	return r;
-}
-
-/*
- * Sectors from @from to @to were discarded, and nothing else has changed.
- * @zeroed: whether the chunks in between must be zero
- */
-static void check(struct __test_metadata *_metadata, const char *path,
-		  unsigned int chunk, unsigned int from, unsigned int to,
-		  bool zeroed, const char *when)
-{
-	bool has[CHUNKS] = {};
-	unsigned int i;
-
-	for (i = 0; i < NR; i++)
-		has[chunks[i]] = true;
-	for (i = 0; i < CHUNKS; i++) {
-		unsigned int begin = i * chunk, end = begin + chunk;
-		unsigned char tag = has[i] ? 'S' : 'O';
-
-		if (from <= begin && end <= to) {
-			if (has[i] && zeroed)
-				expect_data(_metadata, path, begin, chunk, 0,
-					    when);
-			continue;
-		}
-		if (begin < from)
-			expect_data(_metadata, path, begin,
-				    (end < from ? end : from) - begin, tag,
-				    when);
-		if (end > to)
-			expect_data(_metadata, path, begin > to ? begin : to,
-				    end - (begin > to ? begin : to), tag, when);
-	}
-}
-
-static int snapdisk_error;
-
-/*
- * Another target in the table has a limit that is no multiple of the chunk
- * size, and DM splits all discards there. Behind a chunk, the COW device has
- * another one.
- */
-FIXTURE(discard_limit) {
-	unsigned int size;
-};
-
-FIXTURE_SETUP(discard_limit)
-{
-	unsigned int i;
-
-	/* What a test that was killed has left */
-	remove_all();
-	if (snapdisk_error)
-		SKIP(return, "module " SNAPDISK ": %s", strerror(-snapdisk_error));
-	self->size = CHUNKS * LIMIT_CHUNK;
-	ASSERT_EQ(0, disk_new("origin", 8, 1));
-	ASSERT_EQ(0, disk_new("cow", 16, 1));
-	ASSERT_EQ(0, put(disk_path("origin"), 0, self->size, 'O'));
-	ASSERT_EQ(0, dm_new("snap",
-			    "0 %u snapshot %s %s P %u 1 discard_zeroes_cow\n%u %u linear %s 0",
-			    self->size, disk_path("origin"), disk_path("cow"),
-			    LIMIT_CHUNK, self->size, OTHER,
-			    snapdisk(TEST_DISKS - 1)));
-	for (i = 0; i < NR; i++)
-		ASSERT_EQ(0, put(dm_path("snap"), chunks[i] * LIMIT_CHUNK,
-				 LIMIT_CHUNK, 'S'));
-}
-
-FIXTURE_TEARDOWN(discard_limit)
-{
-	remove_all();
-}
-
-TEST_F(discard_limit, of_another_target)
-{
-	unsigned long value;
-
-	ASSERT_EQ(0, queue_attr(dm_path("snap"), "discard_max_bytes",
-				&value));
-	ASSERT_EQ(LIMIT * SECTOR, value);
-	ASSERT_EQ(0, discard(dm_path("snap"), 0, 4 * LIMIT_CHUNK));
-	check(_metadata, dm_path("snap"), LIMIT_CHUNK, 0, 4 * LIMIT_CHUNK,
-	      false, "discarded in other parts");
-}
 
 FIXTURE(discard_zeroes_cow) {
 	char origin[64];
@@ -342,13 +226,9 @@ TEST_F(discard_alignment, all)
 int main(int argc, char **argv)
 {
 	static const char * const targets[] = {
-		"snapshot", "linear", NULL
+		"snapshot", NULL
 	};
-	char args[64];
 
-	dm_snapshot_test_init(snapdisk_cleanup, targets);
-	snprintf(args, sizeof(args), "sectors=1,1,%u max_discard=%u", OTHER,
-		 LIMIT);
-	snapdisk_error = snapdisk_load(args);
+	dm_snapshot_test_init(NULL, targets);
 	return test_harness_run(argc, argv);
 }

@@ -20,6 +20,7 @@
 #include <fcntl.h>
 #include <linux/dm-ioctl.h>
 #include <linux/fs.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -29,6 +30,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -208,6 +210,82 @@ static inline unsigned int wait_children(unsigned int n,
 		*failed += !!status;
 	}
 	return n;
+}
+
+/* Is it in an uninterruptible sleep? */
+static inline bool asleep(pid_t pid)
+{
+	char path[64], buf[256], *p;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	if (read_file(path, buf, sizeof(buf)))
+		return false;
+	p = strrchr(buf, ')');
+	return p && p[1] && p[2] == 'D';
+}
+
+/* Wait until it sleeps, and goes on to do so; returns whether it does */
+static inline bool wait_asleep(pid_t pid, unsigned int seconds)
+{
+	unsigned long long until = now_ms() + seconds * 1000;
+	unsigned int n = 0;
+
+	while (n < 10 && now_ms() < until) {
+		sleep_ms(10);
+		n = asleep(pid) ? n + 1 : 0;
+	}
+	return n == 10;
+}
+
+/* Load one of test_modules. @args: its parameters */
+static inline int load_test_module(const char *name, const char *args)
+{
+	char exe[256], path[512];
+	ssize_t len;
+	int fd, r = 0;
+
+	len = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
+	if (len < 0)
+		return -errno;
+	exe[len] = '\0';
+	*strrchr(exe, '/') = '\0';
+	snprintf(path, sizeof(path), "%s/test_modules/%s.ko", exe, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (syscall(SYS_finit_module, fd, args, 0))
+		r = -errno;
+	close(fd);
+	return r;
+}
+
+static inline int run_on(int cpu, int policy)
+{
+	struct sched_param param = {};
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	if (sched_setaffinity(0, sizeof(set), &set) ||
+	    sched_setscheduler(0, policy, &param))
+		return -errno;
+	return 0;
+}
+
+/* The limit of copies to a snapshot: once saved, it can be changed and restored */
+#define THRESHOLD_PATH	"/sys/module/dm_snapshot/parameters/snapshot_cow_threshold"
+
+static char old_threshold[32];
+
+static inline bool save_threshold(void)
+{
+	return !read_file(THRESHOLD_PATH, old_threshold, sizeof(old_threshold));
+}
+
+static inline void restore_threshold(void)
+{
+	if (old_threshold[0])
+		write_file(THRESHOLD_PATH, old_threshold);
 }
 
 /* Expect what put() has written; @tag 0 stands for zeroes */

@@ -11,20 +11,12 @@
 
 #define CHUNK		8U
 #define SIZE		8192U
-#define THRESHOLD_PATH	"/sys/module/dm_snapshot/parameters/snapshot_cow_threshold"
 #define THRESHOLD	4U
 #define WRITERS		64U
 #define LIMIT		(WRITERS / 2)	/* some more slip through */
 #define DELAY_MS	300U
 
-static char old_threshold[32];
 static bool have_threshold;
-
-static void restore_threshold(void)
-{
-	if (old_threshold[0])
-		write_file(THRESHOLD_PATH, old_threshold);
-}
 
 FIXTURE(merge_throttle) {
 	char origin[64];
@@ -125,8 +117,6 @@ int main(int argc, char **argv)
 
 	dm_snapshot_test_init(restore_threshold, targets);
 	snprintf(value, sizeof(value), "%u", THRESHOLD);
-	have_threshold = !read_file(THRESHOLD_PATH, old_threshold,
-				    sizeof(old_threshold)) &&
-			 !write_file(THRESHOLD_PATH, value);
+	have_threshold = save_threshold() && !write_file(THRESHOLD_PATH, value);
 	return test_harness_run(argc, argv);
 }

@@ -5,7 +5,8 @@
  * complaint, the header stays a header, and nothing around the COW device is
  * written to. A kernel without the checks for this dies.
  *
- * DM_SNAPSHOT_IMAGES: how many, DM_SNAPSHOT_SEED: which
+ * DM_SNAPSHOT_IMAGES: how many, DM_SNAPSHOT_SEED: which, DM_SNAPSHOT_SECONDS: in
+ * what time at most
  */
 #include "../kselftest_harness.h"
 #include "dm_snapshot_test.h"
@@ -20,9 +21,10 @@
 #define EXCEPTIONS	(2 * PER_AREA + 6)
 #define ORIGIN		2048U
 #define USED		1024U	/* of the origin */
-#define SECONDS		240
+#define MAX_SECONDS	3600
 
 static unsigned int images = 200;
+static unsigned int seconds = 240;
 static uint64_t seed;
 
 static uint64_t state;
@@ -194,10 +196,10 @@ FIXTURE_TEARDOWN(mutated_store)
 	remove_all();
 }
 
-TEST_F_TIMEOUT(mutated_store, survive, SECONDS + 30)
+TEST_F_TIMEOUT(mutated_store, survive, MAX_SECONDS)
 {
 	unsigned int i, j, loaded = 0, merged = 0;
-	time_t end = time(NULL) + SECONDS;
+	time_t end = time(NULL) + seconds;
 	unsigned char image[COW * SECTOR], *p = io_buffer();
 	bool ok;
 	char line[256];
@@ -277,6 +279,9 @@ int main(int argc, char **argv)
 	s = getenv("DM_SNAPSHOT_IMAGES");
 	if (s)
 		images = strtoul(s, NULL, 0);
+	s = getenv("DM_SNAPSHOT_SECONDS");
+	if (s)
+		seconds = strtoul(s, NULL, 0);
 	dm_snapshot_test_init(NULL, targets);
 	return test_harness_run(argc, argv);
 }

@@ -2,8 +2,8 @@
 /*
  * Write to a snapshot and to its origin while there is no memory but what the
  * memory pools have in reserve, and while others need the locks: for the status
- * of the snapshot, and to resume another origin. It is slow, but all of it
- * comes to an end.
+ * of the snapshot, and to resume another device on the same origin. It is slow,
+ * but all of it comes to an end.
  *
  * With the bug nothing does, and the kernel cannot be used any more. The slab
  * caches have to be on their own: slab_nomerge.
@@ -94,7 +94,6 @@ FIXTURE_SETUP(no_memory)
 	strcpy(self->cow, disk_path("cow"));
 	ASSERT_EQ(0, disk_new("origin", SIZE / 2048, 0));
 	ASSERT_EQ(0, disk_new("cow", 2 * SIZE / 2048, 0));
-	ASSERT_EQ(0, disk_new("other_origin", 1, 0));
 	ASSERT_EQ(0, put(self->origin, 0, SIZE, 'O'));
 
 	/* No delay for reads, and a delay for writes */
@@ -104,8 +103,8 @@ FIXTURE_SETUP(no_memory)
 			    self->origin, dm_path("delay"), CHUNK));
 	ASSERT_EQ(0, dm_new("top", "0 %u snapshot-origin %s", SIZE,
 			    self->origin));
-	ASSERT_EQ(0, dm_new("other", "0 2048 snapshot-origin %s",
-			    disk_path("other_origin")));
+	ASSERT_EQ(0, dm_new("other", "0 %u snapshot-origin %s", SIZE,
+			    self->origin));
 	if (!variant->cache)
 		return;
 	snprintf(self->cache, sizeof(self->cache), CACHE, variant->cache);
@@ -165,7 +164,7 @@ TEST_F_TIMEOUT(no_memory, all_complete, 50)
 		_exit(0);
 	}
 
-	/* They need the snapshot's lock, and the one of all origins */
+	/* They need the snapshot's lock, and the one of its origin */
 	others[0] = start();
 	ASSERT_LE(0, others[0]);
 	if (!others[0])

@@ -7,7 +7,6 @@
  * With the bug the kernel uses freed memory. slub_debug=FZPU makes that spin
  * on a poisoned lock for ever; without it nothing may be seen.
  */
-#include <sched.h>
 #include <sys/wait.h>
 
 #include "../kselftest_harness.h"
@@ -15,7 +14,6 @@
 
 #define CHUNK		8U
 #define SIZE		8192U
-#define THRESHOLD_PATH	"/sys/module/dm_snapshot/parameters/snapshot_cow_threshold"
 #define WRITERS		64U
 #define LOOPS		4U
 #define ROUNDS		3U
@@ -24,39 +22,7 @@
 #define ASLEEP_MS	5000U
 #define DONE_MS		30000U
 
-static char old_threshold[32];
 static bool have_threshold;
-
-static void restore_threshold(void)
-{
-	if (old_threshold[0])
-		write_file(THRESHOLD_PATH, old_threshold);
-}
-
-static int run_on(int cpu, int policy)
-{
-	struct sched_param param = {};
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	if (sched_setaffinity(0, sizeof(set), &set) ||
-	    sched_setscheduler(0, policy, &param))
-		return -errno;
-	return 0;
-}
-
-/* Is it in an uninterruptible sleep? */
-static bool asleep(pid_t pid)
-{
-	char path[64], buf[256], *p;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	if (read_file(path, buf, sizeof(buf)))
-		return false;
-	p = strrchr(buf, ')');
-	return p && p[1] && p[2] == 'D';
-}
 
 FIXTURE(remove_throttled) {
 	char origin[64];
@@ -176,8 +142,7 @@ int main(int argc, char **argv)
 	};
 
 	dm_snapshot_test_init(restore_threshold, targets);
-	have_threshold = !read_file(THRESHOLD_PATH, old_threshold,
-				    sizeof(old_threshold)) &&
+	have_threshold = save_threshold() &&
 			 !write_file(THRESHOLD_PATH, old_threshold);
 	return test_harness_run(argc, argv);
 }

@@ -58,24 +58,13 @@ static void snapdisk_cleanup(void)
 /* Load the module. @args: its parameters */
 static inline int snapdisk_load(const char *args)
 {
-	static const char module[] = "/test_modules/" SNAPDISK ".ko";
-	char path[512];
-	ssize_t len;
-	int fd, i;
+	int r, i;
 
 	mount("debugfs", "/sys/kernel/debug", "debugfs", 0, NULL);
-	len = readlink("/proc/self/exe", path, sizeof(path) - sizeof(module));
-	if (len < 0)
-		return -errno;
-	path[len] = '\0';
-	strcpy(strrchr(path, '/'), module);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	snapdisk_loaded = !syscall(SYS_finit_module, fd, args, 0);
-	close(fd);
-	if (!snapdisk_loaded)
-		return -errno;
+	r = load_test_module(SNAPDISK, args);
+	if (r)
+		return r;
+	snapdisk_loaded = true;
 	for (i = 0; access(snapdisk(TEST_DISKS - 1), F_OK) && i < 100; i++)
 		sleep_ms(20);
 	return access(snapdisk(TEST_DISKS - 1), F_OK) ? -errno : 0;

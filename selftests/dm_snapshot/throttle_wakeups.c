@@ -11,19 +11,11 @@
 
 #define CHUNK		8U
 #define SIZE		2048U
-#define PARAM_PATH	"/sys/module/dm_snapshot/parameters/snapshot_cow_threshold"
 #define WRITERS		32U
 #define MAX_SWITCHES	(6U * WRITERS)
 #define DELAY_MS	30U
 #define LIMIT_MS	20000U
 
-static char old_threshold[32];
-
-static void restore_threshold(void)
-{
-	if (old_threshold[0])
-		write_file(PARAM_PATH, old_threshold);
-}
 
 FIXTURE(wakeups) {
 	struct snapshot_disks d;
@@ -77,7 +69,7 @@ TEST_F(wakeups, few)
 	int fd[2];
 	pid_t pid;
 
-	ASSERT_EQ(0, write_file(PARAM_PATH, "0"));
+	ASSERT_EQ(0, write_file(THRESHOLD_PATH, "0"));
 	ASSERT_EQ(0, slow_cow(self, DELAY_MS));
 	ASSERT_EQ(0, pipe(fd));
 	for (i = 0; i < WRITERS; i++) {
@@ -120,7 +112,7 @@ TEST_F(wakeups, all)
 
 	for (i = 1; i <= WRITERS; i++)
 		ASSERT_EQ(0, put(dm_path("top"), 2 * i * CHUNK, 1, 'M'));
-	ASSERT_EQ(0, write_file(PARAM_PATH, "0"));
+	ASSERT_EQ(0, write_file(THRESHOLD_PATH, "0"));
 	ASSERT_EQ(0, slow_cow(self, 1000));
 	ASSERT_EQ(0, pipe(fd));
 	pid = fork();
@@ -153,7 +145,7 @@ int main(int argc, char **argv)
 	};
 
 	dm_snapshot_test_init(restore_threshold, targets);
-	if (read_file(PARAM_PATH, old_threshold, sizeof(old_threshold)))
-		ksft_exit_skip("no " PARAM_PATH "\n");
+	if (!save_threshold())
+		ksft_exit_skip("no " THRESHOLD_PATH "\n");
 	return test_harness_run(argc, argv);
 }
