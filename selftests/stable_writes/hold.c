@@ -29,13 +29,13 @@ FIXTURE_VARIANT(hold) {
 
 FS(device, NULL, 16, "", "true");
 FS(ext2, "ext2", 16, "", "mkfs.ext2 -q -F -b 1024 $D");
-FS(ext4, "ext4", 16, "", "mkfs.ext4 -q -F -b 1024 $D");
-FS(ext4_data, "ext4", 16, "data=journal", "mkfs.ext4 -q -F -b 4096 $D");
+FS(ext4, "ext4", 16, "", EXT4 " -b 1024 $D");
+FS(ext4_data, "ext4", 16, "data=journal", EXT4 " -b 4096 $D");
 FS(ext4_commit, "ext4", 16, "data=journal,commit=300",
-   "mkfs.ext4 -q -F -b 4096 $D");
+   EXT4 " -b 4096 $D");
 FS(ext4_lazytime, "ext4", 16, "data=journal,commit=300,lazytime",
-   "mkfs.ext4 -q -F -b 4096 $D");
-FS(ext4_nojournal, "ext4", 16, "", "mkfs.ext4 -q -F -O ^has_journal $D");
+   EXT4 " -b 4096 $D");
+FS(ext4_nojournal, "ext4", 16, "", EXT4 " -O ^has_journal $D");
 FS(xfs, "xfs", 320, "", "mkfs.xfs -q -f $D");
 FS(btrfs, "btrfs", 128, "", "mkfs.btrfs -q -f -m single -d single $D");
 FS(btrfs_nodatasum, "btrfs", 128, "nodatasum",

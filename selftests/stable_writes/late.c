@@ -25,7 +25,7 @@ FIXTURE_VARIANT(late) {
 
 FS(device, NULL, 16, "true");
 FS(ext2, "ext2", 16, "mkfs.ext2 -q -F -b 1024 $D");
-FS(ext4, "ext4", 16, "mkfs.ext4 -q -F -b 1024 $D");
+FS(ext4, "ext4", 16, EXT4 " -b 1024 $D");
 FS(xfs, "xfs", 320, "mkfs.xfs -q -f $D");
 FS(vfat, "vfat", 16, "mkfs.vfat -F 16 -s 4 $D");
 
