@@ -425,7 +425,7 @@ static enum result try_path(struct __test_metadata *_metadata, enum path path,
 	 * has taken by then what goes with it.
 	 */
 	wanted = commit ? 2 : 1;
-	for (i = 0; i < (path == DIRECTORY ? 20 : 200) &&
+	for (i = 0; i < (path == DIRECTORY ? 20 : 1000) &&
 	     writes_held() < wanted; i++)
 		sleep_ms(10);
 	if (writes_held() < wanted) {
@@ -548,10 +548,14 @@ static void hold_init(void)
 		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (shared == MAP_FAILED)
 		ksft_exit_fail_msg("mmap: %s\n", strerror(errno));
-	/* What is dirty is to be written when the test says so */
+	/*
+	 * What is dirty is to be written when the test says so. With 0 there is
+	 * no periodic writeback, but the flusher wakes as soon as anything gets
+	 * dirty, and may find that it is much for a new device.
+	 */
 	read_file("/proc/sys/vm/dirty_writeback_centisecs", centisecs,
 		  sizeof(centisecs));
-	write_file("/proc/sys/vm/dirty_writeback_centisecs", "0");
+	write_file("/proc/sys/vm/dirty_writeback_centisecs", "360000");
 }
 
 #endif /* _HOLD_H */
