@@ -682,6 +682,14 @@ TEST_F(other, zone)
 	EXPECT_EQ(conflicts, counter("conflicts"));
 }
 
+/* For SCSI the block layer makes a write of it, which waits for its turn */
+TEST_F(other, zone_append)
+{
+	insert(_metadata, "dif=1 dev_size_mb=64 zbc=managed zone_size_mb=4 "
+	       "zone_nr_conv=0");
+	append_with_error(_metadata, WRITE_16, "(WRITE)");
+}
+
 int main(int argc, char **argv)
 {
 	settle_init(restore);

@@ -295,6 +295,53 @@ static inline int write_with_errors(struct __test_metadata *_metadata,
 }
 
 /*
+ * A guard error of a zone append, with which btrfs writes data to zones. The
+ * device says where it has put the data, and cannot be asked to put it there
+ * once more. @reported: what the log has of it, once.
+ */
+static inline void append_with_error(struct __test_metadata *_metadata,
+				     int command, const char *reported)
+{
+	char *buf = buffer + BUFFER;
+	long long conflicts;
+	int fd, i, r = 0;
+
+	if (run("mkfs.btrfs -q -f -O zoned -d single -m single %s >/dev/null "
+		"2>&1", pi) || mount(pi, MNT, "btrfs", 0, NULL))
+		SKIP(return, "no zoned btrfs");
+	fd = open(MNT "/file", O_RDWR | O_CREAT, 0600);
+	EXPECT_LE(0, fd);
+	for (i = 0; i < 2; i++) {
+		memset(buffer, 'A' + i, PAGE);
+		conflicts = counter("conflicts");
+		EXPECT_EQ(PAGE, pwrite(fd, buffer, PAGE, 0));
+		EXPECT_EQ(0, inject(command, i));
+		forget_log();
+		r = sync_file_range(fd, 0, PAGE, SYNC_FILE_RANGE_WRITE |
+				    SYNC_FILE_RANGE_WAIT_AFTER) ? errno : 0;
+		inject(command, 0);
+		if (!i)
+			EXPECT_EQ(0, r ?: fsync(fd));
+	}
+	ksft_print_msg("a guard error of a zone append: %s\n",
+		       r ? strerror(r) : "WRITTEN");
+	EXPECT_NE(0, r);
+	EXPECT_EQ(1, log_lines(reported));
+	EXPECT_EQ(conflicts, counter("conflicts"));
+	close(fd);
+	EXPECT_EQ(0, umount(MNT));
+	EXPECT_EQ(0, mount(pi, MNT, "btrfs", 0, NULL));
+	fd = open(MNT "/file", O_RDONLY);
+	EXPECT_LE(0, fd);
+	EXPECT_EQ(PAGE, pread(fd, buf, PAGE, 0));
+	close(fd);
+	memset(buffer, 'A' + !r, PAGE);
+	EXPECT_EQ(0, memcmp(buf, buffer, PAGE))
+		TH_LOG("the file has not what was written");
+	EXPECT_EQ(0, umount(MNT));
+}
+
+/*
  * Begin the I/O of @sqe on @fd and wait for it; @setup has the flags of the
  * ring. Returns its result, or -ENOSYS.
  */

@@ -196,12 +196,26 @@ TEST_F(nvme, polled)
 	check_data(_metadata, NULL, 0, buffer, PAGE);
 }
 
+static void set_disk(bool zoned)
+{
+	pi = pi_nvme(zoned);
+	pi_name = pi ? strrchr(pi, '/') + 1 : NULL;
+}
+
+/* The disk itself finds the place for it */
+TEST(zone_append)
+{
+	set_disk(true);
+	if (!pi)
+		SKIP(return, "no zoned NVMe disk with protection information");
+	append_with_error(_metadata, 0, "(ZONE_APPEND)");
+}
+
 int main(int argc, char **argv)
 {
 	settle_init(NULL);
-	pi = pi_nvme();
+	set_disk(false);
 	if (!pi)
 		ksft_exit_skip("no NVMe disk with protection information\n");
-	pi_name = strrchr(pi, '/') + 1;
 	return test_harness_run(argc, argv);
 }

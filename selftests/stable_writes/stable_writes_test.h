@@ -162,12 +162,15 @@ static inline const char *pi_disk(unsigned int megabytes)
 	return pi_disk_of(megabytes, "dif=1");
 }
 
-/* The NVMe disk with protection information that the guest has, or NULL */
-static inline const char *pi_nvme(void)
+/*
+ * The NVMe disk with protection information that the guest has, or the zoned
+ * one, or NULL
+ */
+static inline const char *pi_nvme(bool zoned)
 {
 	uint64_t range[2] = {};
 	static char path[64];
-	char name[128], format[64];
+	char name[128], format[64], zones[32];
 	struct dirent *de;
 	DIR *dir;
 	int fd;
@@ -177,13 +180,20 @@ static inline const char *pi_nvme(void)
 	while (dir && !path[0] && (de = readdir(dir))) {
 		snprintf(name, sizeof(name), "/sys/block/%.64s/integrity/format",
 			 de->d_name);
-		if (!strncmp(de->d_name, "nvme", 4) &&
-		    !read_file(name, format, sizeof(format)) &&
-		    strstr(format, "T10-DIF-TYPE1-CRC"))
+		if (strncmp(de->d_name, "nvme", 4) ||
+		    read_file(name, format, sizeof(format)) ||
+		    !strstr(format, "T10-DIF-TYPE1-CRC"))
+			continue;
+		snprintf(name, sizeof(name), "/sys/block/%.64s/queue/zoned",
+			 de->d_name);
+		if (!read_file(name, zones, sizeof(zones)) &&
+		    !strncmp(zones, "none", 4) != zoned)
 			snprintf(path, sizeof(path), "/dev/%.40s", de->d_name);
 	}
 	if (dir)
 		closedir(dir);
+	if (zoned)
+		return path[0] ? path : NULL;
 	/* What was never written has no reference tags, and cannot be read */
 	fd = path[0] ? open(path, O_RDWR) : -1;
 	if (fd < 0)

@@ -50,7 +50,7 @@ int main(int argc, char **argv)
 	int ret;
 
 	stress_init(NULL);
-	pi = pi_nvme();
+	pi = pi_nvme(false);
 	if (!pi)
 		ksft_exit_skip("no NVMe disk with protection information\n");
 	print_head();
