@@ -91,7 +91,7 @@ static int hold(bool on)
  */
 static int let_through(void)
 {
-	int r = dm_suspend("gate"), status = 0, i;
+	int r = dm_suspend("gate"), status = 0;
 	pid_t pid;
 
 	if (r)
@@ -100,8 +100,7 @@ static int let_through(void)
 	if (!pid)
 		_exit(-dm_suspend("hold"));
 	/* It sleeps so only when nothing is left but to wait for the gate */
-	for (i = 0; i < 1000 && !strchr("SZ", state_of(pid)); i++)
-		sleep_ms(5);
+	await_state(pid, "SZ", 5000);
 	r = dm_resume("gate");
 	waitpid(pid, &status, 0);
 	if (!r && status)
@@ -433,8 +432,7 @@ static enum result try_path(struct __test_metadata *_metadata, enum path path,
 	} else {
 		if (path == BESIDE) {
 			other = start_write(name);
-			for (i = 0; i < 50 && state_of(other) != 'D'; i++)
-				sleep_ms(10);
+			await_state(other, "D", 500);
 		}
 		let_change(pid);
 		EXPECT_EQ(0, let_through());

@@ -185,13 +185,10 @@ static inline int do_io(struct io *io)
 /* In a process of its own, until that waits for the disk */
 static inline void start_io(struct io *io)
 {
-	int i;
-
 	io->pid = fork();
 	if (!io->pid)
 		_exit(do_io(io));
-	for (i = 0; i < 2000 && !strchr("DZ", state_of(io->pid)); i++)
-		sleep_ms(1);
+	await_state(io->pid, "DZ", 2000);
 }
 
 static inline int end_io(struct io *io)

@@ -33,6 +33,7 @@
 
 #define PREFIX		"stabletest_"
 #include "../storage/dm.h"
+#include "../storage/scsi_debug.h"
 
 #define MNT		"/tmp/" PREFIX "mnt"
 
@@ -62,6 +63,17 @@ static inline char state_of(pid_t pid)
 		return 'Z';
 	p = strrchr(buf, ')');
 	return p && p[1] ? p[2] : '?';
+}
+
+/* Until it is in one of these states, or @ms have gone by; returns which */
+static inline char await_state(pid_t pid, const char *states, unsigned int ms)
+{
+	unsigned long long end = now_ms() + ms;
+	char state;
+
+	while (!strchr(states, state = state_of(pid)) && now_ms() < end)
+		sleep_ms(1);
+	return state;
 }
 
 /* The value of a queue attribute of /dev/NAME, -1 if there is none */
@@ -120,36 +132,13 @@ static inline int dm_suspend(const char *name)
 static inline const char *pi_disk_of(unsigned int megabytes,
 				     const char *parameters)
 {
-	static char path[64];
-	char name[256], model[32];
-	struct dirent *de;
-	DIR *dir;
-	int i;
+	char text[256];
+	const char *path;
 
-	path[0] = '\0';
-	if (!access("/sys/module/scsi_debug", F_OK) ||
-	    run("modprobe -q scsi_debug dev_size_mb=%u dix=1 ato=1 lbpu=0 "
-		"max_queue=1 can_queue=1 delay=0 %s >/dev/null 2>&1", megabytes,
-		parameters))
-		return NULL;
-	scsi_debug_loaded = true;
-	for (i = 0; !path[0] && i < 250; i++, sleep_ms(20)) {
-		dir = opendir("/sys/block");
-		while (dir && (de = readdir(dir))) {
-			snprintf(name, sizeof(name),
-				 "/sys/block/%.64s/device/model", de->d_name);
-			if (!strncmp(de->d_name, "sd", 2) &&
-			    !read_file(name, model, sizeof(model)) &&
-			    !strncmp(model, "scsi_debug", 10))
-				snprintf(path, sizeof(path), "/dev/%.40s",
-					 de->d_name);
-		}
-		if (dir)
-			closedir(dir);
-		if (path[0] && access(path, F_OK))
-			path[0] = '\0';
-	}
-	if (!path[0])
+	snprintf(text, sizeof(text), "dev_size_mb=%u dix=1 ato=1 lbpu=0 "
+		 "max_queue=1 can_queue=1 delay=0 %s", megabytes, parameters);
+	path = scsi_debug_new(text, &scsi_debug_loaded);
+	if (!path)
 		return NULL;
 	/* Its WRITE SAME leaves the protection information as it was */
 	run("echo 0 | tee /sys/block/%s/device/scsi_disk/*/max_write_same_blocks "
