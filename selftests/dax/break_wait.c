@@ -2,7 +2,8 @@
 /*
  * Who punches a hole waits until a page of it is no more in a pipe, as it would
  * for DMA. It goes on then, though a process has touched the page meanwhile and
- * has it mapped again.
+ * has it mapped again. So does who removes a file, though another one that
+ * shares the page with it has it mapped.
  */
 #include <sys/prctl.h>
 #include <sys/uio.h>
@@ -107,6 +108,57 @@ TEST_F(break_wait, touched_meanwhile)
 	ksft_print_msg("the hole is there %ld ms after the munmap\n", ms);
 	if (ms < 0)
 		kill(pid, SIGKILL);
+}
+
+TEST(removed)
+{
+	static char buf[PAGE];
+	int fd, other, pipefd[2], r = dax_mount(DAX_XFS);
+	struct iovec iov = { .iov_len = PAGE };
+	char *map, *shared;
+	pid_t pid;
+	long ms;
+
+	if (r == -EOPNOTSUPP)
+		SKIP(return, "no %s", dax_fs_name[DAX_XFS]);
+	ASSERT_EQ(0, r);
+	fd = dax_file("file", SIZE, 'a');
+	ASSERT_LE(0, fd);
+	other = dax_reflink("other", fd);
+	ASSERT_LE(0, other);
+	map = dax_map(fd, 0, SIZE, PROT_READ, MAP_SHARED, PAGE);
+	ASSERT_NE(NULL, map);
+	shared = dax_map(other, 0, SIZE, PROT_READ, MAP_SHARED, PAGE);
+	ASSERT_NE(NULL, shared);
+	dax_touch(map + AT);
+	dax_touch(shared + AT);
+	ASSERT_EQ(0, pipe(pipefd));
+	iov.iov_base = shared + AT;
+	ASSERT_EQ(PAGE, vmsplice(pipefd[1], &iov, 1, 0));
+	munmap(map, SIZE);
+	close(fd);
+	pid = fork();
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		_exit(unlink(dax_path("file")) != 0);
+	}
+	ASSERT_LT(0, pid);
+	sleep_ms(500);
+	ASSERT_EQ(PAGE, read(pipefd[0], buf, PAGE));
+	ms = ended(pid, PATIENCE_MS);
+	EXPECT_LE(0, ms)
+		TH_LOG("the file is not removed %u ms after the page has left the pipe",
+		       PATIENCE_MS);
+	if (ms >= 0)
+		ksft_print_msg("the file is removed %ld ms later\n", ms);
+	EXPECT_EQ(0, dax_differ(shared, 0, SIZE, 'a'));
+	munmap(shared, SIZE);
+	if (ms < 0)
+		ksft_print_msg("it is %ld ms after the munmap\n",
+			       ended(pid, PATIENCE_MS));
+	close(other);
+	close(pipefd[0]);
+	close(pipefd[1]);
 }
 
 int main(int argc, char **argv)
