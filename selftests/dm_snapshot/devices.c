@@ -10,6 +10,7 @@
 #include "../kselftest_harness.h"
 #include <linux/loop.h>
 #include "dm_snapshot_test.h"
+#include "../storage/scsi_debug.h"
 
 #define CHUNK		16U
 #define SIZE		4096U	/* of origin and COW device, on one disk */
@@ -62,36 +63,12 @@ static const char *loop_disk(void)
 
 static const char *scsi_disk(unsigned int block)
 {
-	static char path[64];
-	char cmd[128], name[320], model[32];
-	struct dirent *de;
-	unsigned int i;
-	DIR *dir;
+	char parameters[128];
 
-	if (!access("/sys/module/scsi_debug", F_OK))
-		return NULL;
-	snprintf(cmd, sizeof(cmd),
-		 "modprobe -q scsi_debug dev_size_mb=%llu sector_size=%u delay=0",
+	snprintf(parameters, sizeof(parameters),
+		 "dev_size_mb=%llu sector_size=%u delay=0",
 		 2 * SIZE * SECTOR >> 20, block);
-	scsi_loaded = !system(cmd);
-	path[0] = '\0';
-	for (i = 0; scsi_loaded && !path[0] && i < 100; i++, sleep_ms(20)) {
-		dir = opendir("/sys/block");
-		while (dir && (de = readdir(dir))) {
-			snprintf(name, sizeof(name),
-				 "/sys/block/%s/device/model", de->d_name);
-			if (!strncmp(de->d_name, "sd", 2) &&
-			    !read_file(name, model, sizeof(model)) &&
-			    !strncmp(model, "scsi_debug", 10))
-				snprintf(path, sizeof(path), "/dev/%.40s",
-					 de->d_name);
-		}
-		if (dir)
-			closedir(dir);
-		if (path[0] && access(path, F_OK))
-			path[0] = '\0';
-	}
-	return path[0] ? path : NULL;
+	return scsi_debug_new(parameters, &scsi_loaded);
 }
 
 FIXTURE(devices) {

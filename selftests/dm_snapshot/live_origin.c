@@ -16,12 +16,14 @@
 FIXTURE(live_origin) {
 	char origin[64];
 	char cow[64];
+	char writes_to[64];
 };
 
 FIXTURE_VARIANT(live_origin) {
 	const char *top;	/* target */
 	unsigned int other;	/* chunk of a snapshot that is there before */
 	bool suspend;		/* as the documentation has it */
+	bool second;		/* write through another origin on the disk */
 };
 
 /* This passes with and without the bug */
@@ -39,6 +41,11 @@ FIXTURE_VARIANT_ADD(live_origin, with_smaller_chunks) {
 
 FIXTURE_VARIANT_ADD(live_origin, with_larger_chunks) {
 	.top = "origin", .other = 4,
+};
+
+/* Only one of the two is suspended while the snapshot is activated */
+FIXTURE_VARIANT_ADD(live_origin, second_origin) {
+	.top = "origin", .second = true,
 };
 
 FIXTURE_VARIANT_ADD(live_origin, merging) {
@@ -68,6 +75,12 @@ FIXTURE_SETUP(live_origin)
 		ASSERT_EQ(0, dm_new("top", "0 %u snapshot-origin %s", SIZE,
 				    self->origin));
 	}
+	strcpy(self->writes_to, dm_path("top"));
+	if (variant->second) {
+		ASSERT_EQ(0, dm_new("second", "0 %u snapshot-origin %s", SIZE,
+				    self->origin));
+		strcpy(self->writes_to, dm_path("second"));
+	}
 	if (variant->suspend)
 		ASSERT_EQ(0, dm_suspend("top"));
 	ASSERT_EQ(0, dm_new("snap", "0 %u snapshot %s %s P %u", SIZE,
@@ -83,14 +96,14 @@ FIXTURE_TEARDOWN(live_origin)
 
 TEST_F(live_origin, write)
 {
-	ASSERT_EQ(0, put(dm_path("top"), WRITE, WRITE, 'N'));
-	ASSERT_EQ(0, put(dm_path("top"), 8 * WRITE - 12, WRITE, 'N'));
+	ASSERT_EQ(0, put(self->writes_to, WRITE, WRITE, 'N'));
+	ASSERT_EQ(0, put(self->writes_to, 8 * WRITE - 12, WRITE, 'N'));
 	expect_data(_metadata, dm_path("snap"), 0, SIZE, 'O', "snapshot");
 	if (variant->other)
 		expect_data(_metadata, dm_path("other"), 0, SIZE, 'O',
 			    "other snapshot");
-	expect_data(_metadata, dm_path("top"), WRITE, WRITE, 'N', "origin");
-	expect_data(_metadata, dm_path("top"), 8 * WRITE - 12, WRITE, 'N',
+	expect_data(_metadata, self->writes_to, WRITE, WRITE, 'N', "origin");
+	expect_data(_metadata, self->writes_to, 8 * WRITE - 12, WRITE, 'N',
 		    "origin");
 }
 
