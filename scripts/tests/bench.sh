@@ -13,7 +13,7 @@ figures()
 	shift 3
 	for v; do
 		pair=$((pair + 1))
-		printf '%s\t%s\ta\ticount\tt/j\t%s\t%s\tns\t%s\n' "$kind" "$pair" "$metric" "${v%:*}" "$better"
+		[ -z "${v%:*}" ] || printf '%s\t%s\ta\ticount\tt/j\t%s\t%s\tns\t%s\n' "$kind" "$pair" "$metric" "${v%:*}" "$better"
 		[ -z "${v#*:}" ] || printf '%s\t%s\tb\ticount\tt/j\t%s\t%s\tns\t%s\n' "$kind" "$pair" "$metric" "${v#*:}" "$better"
 	done
 }
@@ -42,6 +42,8 @@ loud="100:80 100:130 100:100 100:100 100:100 100:100"
 	figures ab zero_base lower 0:1 0:1 0:1 0:1 0:1 0:1
 	figures ab within lower 100:100.5 100:100.5 100:100.5 100:100.5 100:100.5 100:100.5
 	figures ab even_median lower 100:200 100:300 200:400 200:600 50:100 50:150
+	figures ab patched_only lower :5 :6 :7 :8 :9 :10
+	figures ab patched_twice lower :5 :6
 	figures ab loud_and_small higher 100:110 100:111 100:112 100:110 100:111 100:112
 	figures ab loud_and_large higher 100:210 100:211 100:212 100:210 100:211 100:212
 } >"$work/figures"
@@ -57,8 +59,35 @@ is zero_both "6 1.0000 1.0000 1.0000 0.9688 6 0.9900 1.0100 same"
 is zero_base "0 - - - - 6 0.9900 1.0100 no-ratio"
 is within "6 1.0050 1.0050 1.0050 0.9688 6 0.9900 1.0100 same"
 is even_median "6 2.5000 2.0000 3.0000 0.9688 6 0.9900 1.0100 worse"
+is patched_only "6 - 5.0000 10.0000 - 0 - - alone"
+is patched_twice "2 - 5.0000 6.0000 - 0 - - few"
 is loud_and_small "6 1.1100 1.1000 1.1200 0.9688 6 0.8000 1.3000 noisy"
 is loud_and_large "6 2.1100 2.1000 2.1200 0.9688 6 0.8000 1.3000 better"
+
+# How cost grows. point METRIC N BETTER UNPATCHED PATCHED
+point() { printf 'icount\tt/j\t%s/n=%s\tns\t%s\t%s\t%s\n' "$1" "$2" "$3" "$4" "$5"; }
+{
+	point late 100 lower 100 10000
+	point late 1 lower 1 1
+	point late 10 lower 10 12
+	point fixed 1 lower 1000 1000
+	point fixed 10 lower 1009 1090
+	point fixed 100 lower 1099 101000
+	point rate 1 higher 100 100
+	point rate 100 higher 1 0.005
+	point nothing 0 lower 5 -
+	point nothing 1 lower 0 -
+	point nothing 2 lower 0 7
+	point lonely 1 lower 1 1
+} >"$work/points"
+"$top/scripts/bench-growth" "$work/points" | cut -f3,7- | tr '\t' ' ' >"$work/growth"
+# metric, from, to, points, exponent and bend of both
+grows() { item "growth: ${1%% *}" grep -qxF "$1" "$work/growth"; }
+grows "late 1 100 3 1.00 - 2.00 100"
+grows "fixed 1 100 3 0.02 - 1.00 100"
+grows "rate 1 100 2 1.00 - 2.15 100"
+grows "nothing 0 2 3 - - - -"
+item "growth: a point alone is no curve" test "$(wc -l <"$work/growth")" = 4
 
 # What a job may print, and what it may not.
 judge()

@@ -28,14 +28,19 @@ static inline void begin(void)
 	began = seconds();
 }
 
+/* ns since begin() */
+static inline double elapsed(void)
+{
+	return (seconds() - began) * 1e9;
+}
+
 /*
  * @amount of work has been done since begin(). The disk takes no time, unless
  * it is said, and the clock counts instructions: this is processor time.
  */
 static inline void end(const char *what, double amount, const char *unit)
 {
-	printf("bench: %s %.6g ns/%s lower\n", what,
-	       (seconds() - began) * 1e9 / amount, unit);
+	printf("bench: %s %.6g ns/%s lower\n", what, elapsed() / amount, unit);
 }
 
 static inline int failed(const char *what)
@@ -57,6 +62,16 @@ static inline const char *bench_disk(const char *parameters)
 			strrchr(dev, '/') + 1))
 		exit(KSFT_SKIP);
 	return dev;
+}
+
+/* What is done about guard errors: not 0 if the kernel leaves no choice */
+static inline int conflict_mode(const char *dev, const char *mode)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/sys/block/%s/integrity/conflict_mode",
+		 strrchr(dev, '/') + 1);
+	return write_file(path, mode);
 }
 
 static inline int bench_mount(const char *dev, const char *type,

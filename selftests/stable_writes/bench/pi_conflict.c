@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a conflict costs: to settle it for O_DIRECT, to wait for it in the page
- * cache. The disk takes some time for a command, so that others wait for it
- * with their checksums made, while their memory changes.
+ * What a conflict costs: to settle it for O_DIRECT, or to copy all beforehand;
+ * to wait for it in the page cache. The disk takes some time for a command, so
+ * that others wait for it with their checksums made, while their memory
+ * changes.
  */
 #include "bench.h"
-
-#include <pthread.h>
+#include "../../storage/bench/memory.h"
 
 #define AREA		(32 * 1024)
 #define WRITERS		3
+#define MANY		32	/* writers, for memory */
 #define WRITES		500
 #define REWRITES	1500
 
@@ -17,6 +18,7 @@ static volatile bool stop;
 static char *shared;
 static const char *dev;
 static unsigned long errors;
+static int writes = WRITES;
 
 static void *scribbler(void *arg)
 {
@@ -32,7 +34,7 @@ static void *writer(void *arg)
 	uintptr_t nr = (uintptr_t)arg;
 	int fd = open(dev, O_RDWR | O_DIRECT), i;
 
-	for (i = 0; i < WRITES; i++)
+	for (i = 0; i < writes; i++)
 		if (pwrite(fd, shared, AREA, (nr * 64 + i % 64) * AREA) != AREA)
 			__atomic_fetch_add(&errors, 1, __ATOMIC_RELAXED);
 	close(fd);
@@ -57,16 +59,16 @@ static void *rewriter(void *arg)
 	return NULL;
 }
 
-static int run_all(void *(*work)(void *))
+static int run_all(void *(*work)(void *), unsigned int nr)
 {
-	pthread_t thread[WRITERS];
+	pthread_t thread[MANY];
 	uintptr_t i;
 
 	errors = 0;
-	for (i = 0; i < WRITERS; i++)
+	for (i = 0; i < nr; i++)
 		if (pthread_create(&thread[i], NULL, work, (void *)i))
 			return failed("thread");
-	for (i = 0; i < WRITERS; i++)
+	for (i = 0; i < nr; i++)
 		pthread_join(thread[i], NULL);
 	return 0;
 }
@@ -74,6 +76,7 @@ static int run_all(void *(*work)(void *))
 int main(void)
 {
 	pthread_t scribbling;
+	double settled;
 
 	dev = bench_disk("dif=1 ndelay=50000");
 	if (posix_memalign((void **)&shared, PAGE, AREA) ||
@@ -81,15 +84,34 @@ int main(void)
 		return failed(dev);
 	memset(shared, 'a', AREA);
 	begin();
-	if (run_all(writer))
+	if (run_all(writer, WRITERS))
 		return 1;
+	settled = elapsed();
 	end("direct_scribbled", WRITERS * WRITES, "write");
 	printf("bench: direct_scribbled_errors %lu writes lower\n", errors);
+
+	writes = WRITES * WRITERS / MANY;
+	memory_begin();
+	if (run_all(writer, MANY))
+		return 1;
+	memory_end("direct_scribbled", "");
+	writes = WRITES;
+
+	if (!conflict_mode(dev, "copy")) {
+		begin();
+		if (run_all(writer, WRITERS))
+			return 1;
+		printf("bench: direct_scribbled_copy_of_settle %.4f ratio lower\n",
+		       elapsed() / settled);
+		printf("bench: direct_scribbled_copy_errors %lu writes lower\n",
+		       errors);
+		conflict_mode(dev, "settle");
+	}
 	stop = true;
 	pthread_join(scribbling, NULL);
 
 	begin();
-	if (run_all(rewriter))
+	if (run_all(rewriter, WRITERS))
 		return 1;
 	end("rewrite_under_writeback", WRITERS * REWRITES, "write");
 	printf("bench: rewrite_errors %lu writes lower\n", errors);
