@@ -7,6 +7,7 @@
 #ifndef _UBD_BENCH_H
 #define _UBD_BENCH_H
 
+#include <dirent.h>
 #include <linux/aio_abi.h>
 #include <sys/syscall.h>
 
@@ -92,6 +93,60 @@ static inline int run(int fd, const struct way *w, unsigned long long *ios, doub
 	syscall(SYS_io_destroy, ctx);
 	free(buf);
 	return 0;
+}
+
+static inline long long status_lines(const char *path, const char *a, const char *b)
+{
+	long long sum = 0;
+	char line[256];
+	FILE *f = fopen(path, "re");
+
+	while (f && fgets(line, sizeof(line), f))
+		if (!strncmp(line, a, strlen(a)))
+			sum += atoll(line + strlen(a));
+		else if (!strncmp(line, b, strlen(b)))
+			sum += atoll(line + strlen(b));
+	if (f)
+		fclose(f);
+	return sum;
+}
+
+/*
+ * What the lines that begin with @a or @b in /proc say of all that UML has on
+ * the host, taken together: its processes, or their threads
+ */
+static inline long long sum_status(bool threads, const char *a, const char *b)
+{
+	char path[512], cwd[4096], is[4096];
+	long long sum = 0;
+	DIR *proc = opendir("/proc"), *task;
+	struct dirent *p, *t;
+	ssize_t n;
+
+	if (!proc || !getcwd(cwd, sizeof(cwd)))
+		return 0;
+	while ((p = readdir(proc))) {
+		if (atoi(p->d_name) <= 0 || atoi(p->d_name) == getpid())
+			continue;
+		snprintf(path, sizeof(path), "/proc/%.20s/cwd", p->d_name);
+		n = readlink(path, is, sizeof(is) - 1);
+		is[n < 0 ? 0 : n] = '\0';
+		if (strcmp(cwd, is))
+			continue;
+		snprintf(path, sizeof(path), "/proc/%.20s/status", p->d_name);
+		if (!threads)
+			sum += status_lines(path, a, b);
+		snprintf(path, sizeof(path), "/proc/%.20s/task", p->d_name);
+		task = threads ? opendir(path) : NULL;
+		while (task && (t = readdir(task))) {
+			snprintf(path, sizeof(path), "/proc/%.20s/task/%.20s/status", p->d_name, t->d_name);
+			sum += status_lines(path, a, b);
+		}
+		if (task)
+			closedir(task);
+	}
+	closedir(proc);
+	return sum;
 }
 
 #endif /* _UBD_BENCH_H */

@@ -15,8 +15,6 @@
 #include "../uml.h"
 #include "bench.h"
 
-#include <dirent.h>
-
 static struct way ways[] = {
 	{ "random_read", "IO/s", IOCB_CMD_PREAD, 32, 4096, true },
 	{ "cold_random_read", "IO/s", IOCB_CMD_PREAD, 32, 4096, true },
@@ -75,41 +73,7 @@ static long long switches;
 
 static long long count_switches(void)
 {
-	char path[512], cwd[4096], is[4096], line[256];
-	long long sum = 0, value;
-	DIR *proc = opendir("/proc"), *task;
-	struct dirent *p, *t;
-	ssize_t n;
-
-	if (!proc || !getcwd(cwd, sizeof(cwd)))
-		return 0;
-	while ((p = readdir(proc))) {
-		if (atoi(p->d_name) <= 0 || atoi(p->d_name) == getpid())
-			continue;
-		snprintf(path, sizeof(path), "/proc/%.20s/cwd", p->d_name);
-		n = readlink(path, is, sizeof(is) - 1);
-		is[n < 0 ? 0 : n] = '\0';
-		if (strcmp(cwd, is))
-			continue;
-		snprintf(path, sizeof(path), "/proc/%.20s/task", p->d_name);
-		task = opendir(path);
-		while (task && (t = readdir(task))) {
-			FILE *f;
-
-			snprintf(path, sizeof(path), "/proc/%.20s/task/%.20s/status", p->d_name, t->d_name);
-			f = fopen(path, "re");
-			while (f && fgets(line, sizeof(line), f))
-				if (sscanf(line, "voluntary_ctxt_switches: %lld", &value) == 1 ||
-				    sscanf(line, "nonvoluntary_ctxt_switches: %lld", &value) == 1)
-					sum += value;
-			if (f)
-				fclose(f);
-		}
-		if (task)
-			closedir(task);
-	}
-	closedir(proc);
-	return sum;
+	return sum_status(true, "voluntary_ctxt_switches:", "nonvoluntary_ctxt_switches:");
 }
 
 static void cool_down(const char *name)
