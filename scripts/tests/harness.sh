@@ -62,6 +62,23 @@ fi
 printf '%s\n' 't/a	fail	-	the guest did not reach user space: Kernel panic' 't/b	fail	-	not reached: the guest hung' \
 	't/c	fail	1.0	the guest hung' 't/d	pass	1.0	-' >"$work/tests.tsv"
 item "a test that was never begun is not red" test "$(for t in a b c d; do test_result "$work" t/$t; done | xargs)" = "lost lost fail pass"
+# What tests printed on both kernels, with the ids of what they found.
+for kernel in base patched; do
+	mkdir -p "$work/found/$base-$kernel"
+	jq -n --arg kernel "$kernel" '{ release: "1.2.3", $kernel }' >"$work/found/$base-$kernel/summary.json"
+	for t in dax/pmem_kconfig.sh dax/poison_race dax/cow_pmd dax/kunit; do
+		if [ "$kernel" = base ]; then
+			printf '%s\tfail\t1.0\texit status 1\n' "$t" >>"$work/found/$base-$kernel/tests.tsv"
+			printf '# x.c:1:case:seen\nnot ok 1 case\n' >"$work/found/$base-$kernel/${t//\//.}.ktap"
+		else
+			printf '%s\tpass\t1.0\t-\n' "$t" >>"$work/found/$base-$kernel/tests.tsv"
+			printf 'ok 1 case\n' >"$work/found/$base-$kernel/${t//\//.}.ktap"
+		fi
+	done
+done
+"$top/scripts/findings" "$work/found"
+item "the table of findings is sorted by their ids" diff <(sed 1d "$work/found/findings.tsv") <(
+	printf '1.2.3\t%s\tseen\tpass, cases: 1\n' $'D1\tdax/cow_pmd' $'D4, D11\tdax/poison_race' $'D10\tdax/pmem_kconfig.sh' $'-\tdax/kunit')
 # A build step that is interrupted while it unpacks leaves no half a tree.
 mkdir "$work/cache"
 cp -rl "$cache/dl" "$work/cache/dl"

@@ -34,16 +34,11 @@ FIXTURE_VARIANT_ADD(break_wait, xfs_pmd) { DAX_XFS, 0 };
 
 FIXTURE_SETUP(break_wait)
 {
-	int r = dax_mount(variant->fs);
-
-	if (r == -EOPNOTSUPP)
+	self->fd = dax_one_file(variant->fs, SIZE, PROT_READ | PROT_WRITE,
+				variant->skew, &self->map);
+	if (self->fd == -EOPNOTSUPP)
 		SKIP(return, "no %s", dax_fs_name[variant->fs]);
-	ASSERT_EQ(0, r);
-	self->fd = dax_file("file", SIZE, 'a');
 	ASSERT_LE(0, self->fd);
-	self->map = dax_map(self->fd, 0, SIZE, PROT_READ | PROT_WRITE,
-			    MAP_SHARED, variant->skew);
-	ASSERT_NE(NULL, self->map);
 	ASSERT_EQ(0, pipe(self->pipe));
 }
 
@@ -113,30 +108,25 @@ TEST_F(break_wait, touched_meanwhile)
 TEST(removed)
 {
 	static char buf[PAGE];
-	int fd, other, pipefd[2], r = dax_mount(DAX_XFS);
 	struct iovec iov = { .iov_len = PAGE };
-	char *map, *shared;
+	struct dax_share s;
+	int pipefd[2], r;
+	char *shared;
 	pid_t pid;
 	long ms;
 
+	r = dax_share(&s, SIZE, PROT_READ, PAGE);
 	if (r == -EOPNOTSUPP)
 		SKIP(return, "no %s", dax_fs_name[DAX_XFS]);
 	ASSERT_EQ(0, r);
-	fd = dax_file("file", SIZE, 'a');
-	ASSERT_LE(0, fd);
-	other = dax_reflink("other", fd);
-	ASSERT_LE(0, other);
-	map = dax_map(fd, 0, SIZE, PROT_READ, MAP_SHARED, PAGE);
-	ASSERT_NE(NULL, map);
-	shared = dax_map(other, 0, SIZE, PROT_READ, MAP_SHARED, PAGE);
+	shared = dax_map(s.other, 0, SIZE, PROT_READ, MAP_SHARED, PAGE);
 	ASSERT_NE(NULL, shared);
-	dax_touch(map + AT);
+	dax_touch(s.map + AT);
 	dax_touch(shared + AT);
 	ASSERT_EQ(0, pipe(pipefd));
 	iov.iov_base = shared + AT;
 	ASSERT_EQ(PAGE, vmsplice(pipefd[1], &iov, 1, 0));
-	munmap(map, SIZE);
-	close(fd);
+	dax_share_end(&s);
 	pid = fork();
 	if (!pid) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -156,7 +146,6 @@ TEST(removed)
 	if (ms < 0)
 		ksft_print_msg("it is %ld ms after the munmap\n",
 			       ended(pid, PATIENCE_MS));
-	close(other);
 	close(pipefd[0]);
 	close(pipefd[1]);
 }

@@ -23,16 +23,11 @@ FIXTURE(cow_flush)
 
 FIXTURE_SETUP(cow_flush)
 {
-	int r = dax_mount(DAX_XFS);
-
-	if (r == -EOPNOTSUPP)
+	self->fd = dax_one_file(DAX_XFS, SIZE, PROT_READ | PROT_WRITE, PAGE,
+				&self->map);
+	if (self->fd == -EOPNOTSUPP)
 		SKIP(return, "no %s", dax_fs_name[DAX_XFS]);
-	ASSERT_EQ(0, r);
-	self->fd = dax_file("file", SIZE, 'a');
 	ASSERT_LE(0, self->fd);
-	self->map = dax_map(self->fd, 0, SIZE, PROT_READ | PROT_WRITE,
-			    MAP_SHARED, PAGE);
-	ASSERT_NE(NULL, self->map);
 	self->other = -1;
 }
 

@@ -84,12 +84,21 @@ static inline long poisoned(uint64_t pfn, uint64_t nr, uint64_t *first)
 	return req.count;
 }
 
-/* How many pages of the disk belong to a file */
-static inline long pages_in_use(void)
+/* How many pages of the disk belong to a file, and which is the first */
+static inline long first_in_use(uint64_t *first)
 {
 	struct test_dax_range req = { .pfn = pmem_pfn, .nr = pmem_pages };
 
-	return ioctl(poison_fd, TEST_DAX_USED, &req) ? -errno : (long)req.count;
+	if (ioctl(poison_fd, TEST_DAX_USED, &req))
+		return -errno;
+	if (first)
+		*first = req.first;
+	return req.count;
+}
+
+static inline long pages_in_use(void)
+{
+	return first_in_use(NULL);
 }
 
 /* Whether the direct map has the page */

@@ -43,16 +43,11 @@ VARIANT(xfs_rmap_pmd, DAX_XFS_RMAP, true);
 
 FIXTURE_SETUP(poison_page)
 {
-	int r = dax_mount(variant->fs);
-
-	if (r == -EOPNOTSUPP)
+	self->fd = dax_one_file(variant->fs, SIZE, PROT_READ | PROT_WRITE,
+				variant->pmd ? 0 : PAGE, &self->map);
+	if (self->fd == -EOPNOTSUPP)
 		SKIP(return, "no %s", dax_fs_name[variant->fs]);
-	ASSERT_EQ(0, r);
-	self->fd = dax_file("file", SIZE, 'a');
 	ASSERT_LE(0, self->fd);
-	self->map = dax_map(self->fd, 0, SIZE, PROT_READ | PROT_WRITE,
-			    MAP_SHARED, variant->pmd ? 0 : PAGE);
-	ASSERT_NE(NULL, self->map);
 	if (variant->pmd)
 		ASSERT_EQ(0, trace_on("fs_dax/dax_pmd_fault_done"));
 	dax_dirty(self->map + BAD);
