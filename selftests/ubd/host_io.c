@@ -6,7 +6,9 @@
  *	trace=FILE		a line for each call, "pwrite NAME 512 1024 = 1024 main":
  *				file, offset, length, result; whether by UML's
  *				first thread, or another
- *	CALL:NAME:WHEN:WHAT	on calls of pread, pwrite, write, fsync or fallocate
+ *	CALL:NAME:WHEN:WHAT	on calls of pread, pwrite, write, fsync, fallocate
+ *				or cached (a pread that must not wait; all of
+ *				them fail if there is a rule for pread)
  *				(and what is another form of the same) to files
  *				with that last component, or any ('*'), or to
  *				any "socket" or "pipe"; WHEN is '*', '3' (the
@@ -15,8 +17,13 @@
  *				and may end in '<OFFSET' or '>OFFSET' (of a write:
  *				LENGTH): others are not counted; WHAT is an error (EIO, ...), short=BYTES (no more
  *				than that many), zero (does nothing, returns 0),
- *				delay=MICROSECONDS or hold=FILE (makes
- *				FILE.held, and goes on when FILE is there)
+ *				delay=MICROSECONDS, hold=FILE (makes
+ *				FILE.held, and goes on when FILE is there), or
+ *				idle (goes on when UML's first thread is about
+ *				to sleep, which the interrupt comes before;
+ *				traces whether that is "seen" or "lost")
+ *	all_cached		files can be read without waiting, even those on a
+ *				tmpfs
  *	sndbuf=BYTES		socket pairs hold no more than that
  *	xstate=BYTES		the registers of a process take that many, as on a
  *				host CPU with more of them
@@ -28,6 +35,8 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -52,10 +61,12 @@ struct rule {
 	long limit;
 	long delay;
 	char hold[64];		/* a file to wait for */
+	bool idle;
 };
 
 static struct rule rules[MAX_RULES];
 static int n_rules, trace = -1, sndbuf, xstate;
+static bool all_cached, pread_rules;
 static pid_t first_thread;
 
 static int error_of(const char *name)
@@ -91,6 +102,8 @@ __attribute__((constructor)) static void parse(void)
 			sndbuf = atoi(word + 7);
 		} else if (!strncmp(word, "xstate=", 7)) {
 			xstate = atoi(word + 7);
+		} else if (!strcmp(word, "all_cached")) {
+			all_cached = true;
 		} else if (n_rules < MAX_RULES &&
 			   sscanf(word, "%15[^:]:%63[^:]:%31[^:]:%31s", r->call,
 				  r->name, when, what) == 4) {
@@ -112,8 +125,11 @@ __attribute__((constructor)) static void parse(void)
 				r->delay = atol(what + 6);
 			else if (!strncmp(what, "hold=", 5))
 				snprintf(r->hold, sizeof(r->hold), "%s", what + 5);
+			else if (!strcmp(what, "idle"))
+				r->idle = true;
 			else
 				r->error = error_of(what);
+			pread_rules |= !strcmp(r->call, "pread");
 			n_rules++;
 		} else {
 			fprintf(stderr, "host_io: what is %s?\n", word);
@@ -154,6 +170,74 @@ static void hold(const char *file)
 		syscall(SYS_nanosleep, &ts, NULL);
 }
 
+static int idle_wanted, idle, rung;
+
+/* By another thread: have the first one call may_miss() */
+static void until_idle(void)
+{
+	struct timespec ts = { 0, 20000 };
+	int i;
+
+	__atomic_store_n(&idle, 0, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&rung, 0, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&idle_wanted, 1, __ATOMIC_SEQ_CST);
+	/* It may be asleep, and wakes up with the next tick. */
+	for (i = 0; i < 10000 && !__atomic_load_n(&idle, __ATOMIC_SEQ_CST); i++)
+		syscall(SYS_nanosleep, &ts, NULL);
+}
+
+/* Whether an interrupt has just come that the caller must not sleep upon */
+static bool may_miss(void)
+{
+	struct timespec ts = { 0, 20000 };
+	int i;
+
+	if (syscall(SYS_gettid) != first_thread ||
+	    !__atomic_exchange_n(&idle_wanted, 0, __ATOMIC_SEQ_CST))
+		return false;
+	__atomic_store_n(&idle, 1, __ATOMIC_SEQ_CST);
+	for (i = 0; i < 10000 && !__atomic_load_n(&rung, __ATOMIC_SEQ_CST); i++)
+		syscall(SYS_nanosleep, &ts, NULL);
+	return __atomic_load_n(&rung, __ATOMIC_SEQ_CST);
+}
+
+static void missed(bool lost)
+{
+	if (trace >= 0)
+		syscall(SYS_write, trace, lost ? "lost\n" : "seen\n", 5);
+}
+
+int poll(struct pollfd *fds, nfds_t n, int timeout)
+{
+	struct timespec ts = { timeout / 1000, timeout % 1000 * 1000000L };
+	long ret;
+
+	if (timeout < 0 && may_miss()) {
+		ret = syscall(SYS_poll, fds, n, 0);
+		missed(!ret);
+		if (ret)
+			return ret;
+	}
+	/* A thread in there can be cancelled, unlike one in syscall(). */
+	return ppoll(fds, n, timeout < 0 ? NULL : &ts, NULL);
+}
+
+int sigsuspend(const sigset_t *mask)
+{
+	bool lost = true;
+	sigset_t set;
+	int i;
+
+	if (may_miss()) {
+		sigpending(&set);
+		for (i = 1; i < NSIG; i++)
+			if (sigismember(&set, i) == 1 && !sigismember(mask, i))
+				lost = false;
+		missed(lost);
+	}
+	return syscall(SYS_rt_sigsuspend, mask, 8L);
+}
+
 /* What to do with a call: fail (-1, errno set), or go on with so many bytes */
 static long before(const char *call, int fd, long long offset, long len)
 {
@@ -178,6 +262,8 @@ static long before(const char *call, int fd, long long offset, long len)
 		}
 		if (*r->hold)
 			hold(r->hold);
+		if (r->idle)
+			until_idle();
 		if (r->error)
 			error = r->error;
 		else if (r->limit < len)
@@ -216,7 +302,8 @@ static long io(const char *call, long nr, int fd, const void *buf, long len, lon
 }
 
 /* Of a vector that has to be short, what fits */
-static long iov(const char *call, long nr, long nr1, int fd, const struct iovec *v, int n, long long offset)
+static long iov(const char *call, long nr, long nr1, int fd, const struct iovec *v, int n,
+		long long offset, int flags)
 {
 	long len = 0, do_len, ret, sum = 0;
 	int i;
@@ -225,7 +312,7 @@ static long iov(const char *call, long nr, long nr1, int fd, const struct iovec 
 		len += v[i].iov_len;
 	do_len = ret = before(call, fd, offset, len);
 	if (do_len > 0 && do_len == len) {
-		ret = syscall(nr, fd, v, n, offset, 0L, 0L);
+		ret = syscall(nr, fd, v, n, offset, 0L, (long)flags);
 	} else if (do_len > 0) {
 		for (i = 0; i < n && sum < do_len; i++) {
 			long part = v[i].iov_len;
@@ -256,17 +343,31 @@ ssize_t pwrite(int fd, const void *buf, size_t len, off_t off)
 
 ssize_t write(int fd, const void *buf, size_t len)
 {
-	return io("write", SYS_write, fd, buf, len, -1);
+	long ret = io("write", SYS_write, fd, buf, len, -1);
+
+	if (syscall(SYS_gettid) != first_thread)
+		__atomic_store_n(&rung, 1, __ATOMIC_SEQ_CST);
+	return ret;
 }
 
 ssize_t preadv(int fd, const struct iovec *v, int n, off_t off)
 {
-	return iov("pread", SYS_preadv, SYS_pread64, fd, v, n, off);
+	return iov("pread", SYS_preadv, SYS_pread64, fd, v, n, off, 0);
+}
+
+/* With RWF_NOWAIT: the only flag that UML gives */
+ssize_t preadv2(int fd, const struct iovec *v, int n, off_t off, int flags)
+{
+	if (pread_rules) {
+		errno = EAGAIN;
+		return -1;
+	}
+	return iov("cached", SYS_preadv2, SYS_pread64, fd, v, n, off, all_cached ? 0 : flags);
 }
 
 ssize_t pwritev(int fd, const struct iovec *v, int n, off_t off)
 {
-	return iov("pwrite", SYS_pwritev, SYS_pwrite64, fd, v, n, off);
+	return iov("pwrite", SYS_pwritev, SYS_pwrite64, fd, v, n, off, 0);
 }
 
 ssize_t pread64(int fd, void *buf, size_t len, off64_t off)
@@ -275,6 +376,8 @@ ssize_t pwrite64(int fd, const void *buf, size_t len, off64_t off)
 	__attribute__((alias("pwrite")));
 ssize_t preadv64(int fd, const struct iovec *v, int n, off64_t off)
 	__attribute__((alias("preadv")));
+ssize_t preadv64v2(int fd, const struct iovec *v, int n, off64_t off, int flags)
+	__attribute__((alias("preadv2")));
 ssize_t pwritev64(int fd, const struct iovec *v, int n, off64_t off)
 	__attribute__((alias("pwritev")));
 

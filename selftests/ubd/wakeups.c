@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Requests that are submitted together wake the I/O thread together.
+ * Requests that are submitted together wake the I/O thread together. Writes:
+ * what is read can be there already.
  */
 #define _GNU_SOURCE
 #include "../kselftest_harness.h"
@@ -17,7 +18,7 @@
 /* Of those that read the partition table, and some */
 #define OTHERS		64
 
-GUEST(read_together)
+GUEST(write_together)
 {
 	struct iocb iocb[DEPTH] = {}, *io[DEPTH];
 	struct io_event events[DEPTH];
@@ -30,7 +31,7 @@ GUEST(read_together)
 	for (i = 0; i < DEPTH; i++) {
 		io[i] = &iocb[i];
 		iocb[i].aio_fildes = fd;
-		iocb[i].aio_lio_opcode = IOCB_CMD_PREAD;
+		iocb[i].aio_lio_opcode = IOCB_CMD_PWRITE;
 		iocb[i].aio_buf = (uintptr_t)aligned(BLOCK);
 		iocb[i].aio_nbytes = BLOCK;
 		iocb[i].aio_offset = i * STRIDE;
@@ -67,7 +68,7 @@ TEST_F(ubd, one_for_all)
 	int n;
 
 	ASSERT_EQ(0, image("disk", DEPTH * STRIDE, NULL));
-	ASSERT_EQ(0, uml("read_together", "ubd0=disk", "trace=trace"));
+	ASSERT_EQ(0, uml("write_together", "ubd0=disk", "trace=trace"));
 	n = wakeups();
 	TH_LOG("%d requests, submitted %d at a time: %d wake-ups, expected %d to %d",
 	       DEPTH * ROUNDS, DEPTH, n, 1, ROUNDS + OTHERS);
