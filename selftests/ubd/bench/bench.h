@@ -95,6 +95,17 @@ static inline int run(int fd, const struct way *w, unsigned long long *ios, doub
 	return 0;
 }
 
+/* Make an image, and append to @args, of @len bytes, what makes it device @nr */
+static inline int add_device(char *args, size_t len, int nr)
+{
+	size_t used = strlen(args);
+	char name[16];
+
+	snprintf(name, sizeof(name), "disk%d", nr);
+	snprintf(args + used, len - used, " ubd%dd=%s", nr, name);
+	return image(name, SIZE, "DISK");
+}
+
 static inline long long status_lines(const char *path, const char *a, const char *b)
 {
 	long long sum = 0;

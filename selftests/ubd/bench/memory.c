@@ -74,14 +74,12 @@ static void heard(const char *text)
 
 TEST_F(ubd, memory)
 {
-	char args[512] = "", name[16];
-	int i, n = 0;
+	char args[512] = "";
+	int i;
 
 	uml_hook = heard;
 	for (i = 0; i < DEVICES; i++) {
-		snprintf(name, sizeof(name), "disk%d", i);
-		ASSERT_EQ(0, image(name, SIZE, "DISK"));
-		n += snprintf(args + n, sizeof(args) - n, " ubd%dd=disk%d", i, i);
+		ASSERT_EQ(0, add_device(args, sizeof(args), i));
 		if (!i)
 			ASSERT_EQ(0, uml("with_1", args, NULL));
 	}
