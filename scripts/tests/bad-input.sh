@@ -3,6 +3,7 @@
 # What is wrong has to be refused in one clear line, with nothing changed. Needs the pristine source
 # of BASE in the cache. Prints one line an item and a count.
 . "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../tally.sh"
 
 base=$1
 other=$(bases | grep -vx -e "$base" | sed -n 1p)

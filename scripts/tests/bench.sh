@@ -2,6 +2,7 @@
 # usage: bench.sh
 # The statistics of the bench, with figures whose result is known. Prints one line an item and a count.
 . "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../tally.sh"
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -4,6 +4,7 @@
 # read, change and merge, and the other way round, within a base and from the last one to the first. Needs
 # their kernels and kselftests in the cache. Prints one line an item and a count.
 . "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../tally.sh"
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

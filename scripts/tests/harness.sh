@@ -3,6 +3,7 @@
 # The harness itself: guests that pass, skip, fail, lie, hang, panic, and an interrupted run.
 # Needs a built, unpatched kernel of BASE for ARCH (x86_64). Prints one line an item and a count.
 . "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../tally.sh"
 
 base=$1
 export ARCH=${2:-x86_64}
