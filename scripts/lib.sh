@@ -211,14 +211,26 @@ list_rows()
 }
 
 # Neither a bug to put back nor what is measured changes what the tests say; headers that targets share, in
-# selftests/storage, do.
+# selftests/storage, do, for those that include them.
 test_sums()
 {
-	local dirs=$1
-	! grep -q '\.\./storage/' "$top/selftests/$1/Makefile" || dirs="$1 storage"
-	# shellcheck disable=SC2086
-	(cd "$top/selftests" && find $dirs \( -path "$1/reintroduce" -o -path "*/bench" \) -prune -o -type f -print0 |
-		sort -z | xargs -0 sha256sum)
+	local not=(\( -path "$1/reintroduce" -o -path "*/bench" \) -prune -o)
+	(
+		cd "$top/selftests"
+		find "$1" storage "${not[@]}" -type f -print | sort | awk -v target="$1/" '
+			index($0, target) != 1 { shared[$0]; next }
+			{ used[$0]; todo[++n] = $0 }
+			END {
+				for (i = 1; i <= n; i++) {
+					while ((getline line <todo[i]) > 0)
+						if (line ~ /^#include "/) {
+							sub(/^#include "(.*\/)?/, "storage/", line); sub(/".*/, "", line)
+							if (line in shared && !(line in used)) { used[line]; todo[++n] = line }
+						}
+				}
+				for (file in used) print file
+			}' | sort | xargs -d '\n' sha256sum
+	)
 }
 
 test_result()
