@@ -187,6 +187,46 @@ static inline int put(const char *path, uint64_t sector, uint64_t nr,
 	return put_by(path, sector, nr, tag, MAX_IO / SECTOR);
 }
 
+static pid_t children[8];
+static unsigned int nr_children;
+
+/* Run @fn in the background */
+static inline pid_t in_background(int (*fn)(void))
+{
+	pid_t pid = fork();
+
+	if (!pid)
+		_exit(!!fn());
+	if (pid > 0)
+		children[nr_children++] = pid;
+	return pid;
+}
+
+static inline bool ended(pid_t pid, unsigned int ms, int *status)
+{
+	unsigned long long until = now_ms() + ms;
+
+	while (waitpid(pid, status, WNOHANG) != pid) {
+		if (now_ms() >= until)
+			return false;
+		sleep_ms(10);
+	}
+	return true;
+}
+
+/* Kill what runs in the background; returns whether all of it has ended */
+static inline bool end_children(unsigned int ms)
+{
+	unsigned long long until = now_ms() + ms;
+	pid_t pid;
+
+	while (nr_children)
+		kill(children[--nr_children], SIGKILL);
+	while ((pid = waitpid(-1, NULL, WNOHANG)) >= 0 && now_ms() < until)
+		sleep_ms(10);
+	return pid < 0;
+}
+
 /*
  * Wait for @n children, but not beyond @until (as now_ms() counts). Returns how
  * many are left; *@failed grows by the number of those that failed.
@@ -210,31 +250,6 @@ static inline unsigned int wait_children(unsigned int n,
 		*failed += !!status;
 	}
 	return n;
-}
-
-/* Is it in an uninterruptible sleep? */
-static inline bool asleep(pid_t pid)
-{
-	char path[64], buf[256], *p;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	if (read_file(path, buf, sizeof(buf)))
-		return false;
-	p = strrchr(buf, ')');
-	return p && p[1] && p[2] == 'D';
-}
-
-/* Wait until it sleeps, and goes on to do so; returns whether it does */
-static inline bool wait_asleep(pid_t pid, unsigned int seconds)
-{
-	unsigned long long until = now_ms() + seconds * 1000;
-	unsigned int n = 0;
-
-	while (n < 10 && now_ms() < until) {
-		sleep_ms(10);
-		n = asleep(pid) ? n + 1 : 0;
-	}
-	return n == 10;
 }
 
 /* Load one of test_modules. @args: its parameters */

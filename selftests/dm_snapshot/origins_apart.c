@@ -19,33 +19,6 @@
 #define COPIES		50U
 #define MAX_SWITCHES	(COPIES / 2)
 
-static pid_t children[3];
-static unsigned int nr_children;
-
-/* Run @fn in the background */
-static pid_t start(int (*fn)(void))
-{
-	pid_t pid = fork();
-
-	if (!pid)
-		_exit(!!fn());
-	if (pid > 0)
-		children[nr_children++] = pid;
-	return pid;
-}
-
-static bool ended(pid_t pid, unsigned int ms, int *status)
-{
-	unsigned long long until = now_ms() + ms;
-
-	while (waitpid(pid, status, WNOHANG) != pid) {
-		if (now_ms() >= until)
-			return false;
-		sleep_ms(10);
-	}
-	return true;
-}
-
 static int write_a(void)
 {
 	return put(dm_path("top_a"), FIT * CHUNK, CHUNK, 'A');
@@ -74,6 +47,16 @@ static void let_go(void)
 	dm_resume("cow");
 }
 
+/* On a COW device that can be suspended */
+static int new_snapshot_of_a(const char *cow_disk, unsigned int sectors,
+			     char store)
+{
+	int r = dm_new("cow", "0 %u linear %s 0", sectors, cow_disk);
+
+	return r ? r : dm_new("snap_a", "0 %u snapshot %s %s %c %u", SIZE,
+			      disk_path("a"), dm_path("cow"), store, CHUNK);
+}
+
 FIXTURE(origins_apart) {
 	unsigned int unused;
 };
@@ -82,7 +65,6 @@ FIXTURE_SETUP(origins_apart)
 {
 	/* What a test that was killed has left */
 	remove_all();
-	nr_children = 0;
 	ASSERT_EQ(0, disk_new("a", SIZE / 2048, 0));
 	ASSERT_EQ(0, disk_new("b", SIZE / 2048, 0));
 	ASSERT_EQ(0, disk_new("cow_a", SIZE / 2048, 0));
@@ -98,13 +80,8 @@ FIXTURE_SETUP(origins_apart)
 
 FIXTURE_TEARDOWN(origins_apart)
 {
-	unsigned int i;
-
 	let_go();
-	for (i = 0; i < nr_children; i++)
-		kill(children[i], SIGKILL);
-	while (waitpid(-1, NULL, 0) > 0)
-		;
+	end_children(DONE_MS);
 	remove_all();
 }
 
@@ -119,21 +96,18 @@ static void writes_to_b(struct __test_metadata *_metadata, int (*step)(void),
 	int status;
 	bool ok;
 
-	ASSERT_EQ(0, dm_new("cow", "0 %u linear %s 0", COW,
-			    disk_path("cow_a")));
-	ASSERT_EQ(0, dm_new("snap_a", "0 %u snapshot %s %s P %u", SIZE,
-			    disk_path("a"), dm_path("cow"), CHUNK));
+	ASSERT_EQ(0, new_snapshot_of_a(disk_path("cow_a"), COW, 'P'));
 	ASSERT_EQ(0, dm_new("top_a", "0 %u snapshot-origin %s", SIZE,
 			    disk_path("a")));
 	ASSERT_EQ(0, put_by(dm_path("top_a"), 0, FIT * CHUNK, 'A', CHUNK));
 	ASSERT_EQ(0, dm_suspend("cow"));
 
-	writer_a = start(write_a);
+	writer_a = in_background(write_a);
 	ASSERT_LT(0, writer_a);
 	ASSERT_TRUE(wait_asleep(writer_a, 5))
 		TH_LOG("the write to A does not wait for its COW device");
 	if (step) {
-		admin = start(step);
+		admin = in_background(step);
 		ASSERT_LT(0, admin);
 		if (step_ends) {
 			ok = ended(admin, WRITE_MS, &status);
@@ -145,7 +119,7 @@ static void writes_to_b(struct __test_metadata *_metadata, int (*step)(void),
 			ASSERT_TRUE(wait_asleep(admin, 5));
 		}
 	}
-	writer_b = start(write_b);
+	writer_b = in_background(write_b);
 	ASSERT_LT(0, writer_b);
 	ok = ended(writer_b, WRITE_MS, &status);
 	EXPECT_TRUE(ok)
@@ -212,20 +186,17 @@ TEST_F(origins_apart, merge)
 	pid_t merger;
 	int status;
 
-	ASSERT_EQ(0, dm_new("cow", "0 %u linear %s 0", SIZE,
-			    disk_path("cow_b2")));
 	ASSERT_EQ(0, dm_new("merge", "0 %u snapshot %s %s P %u", SIZE,
 			    disk_path("a"), disk_path("cow_a"), CHUNK));
 	ASSERT_EQ(0, put(dm_path("merge"), 0, CHUNK, 'M'));
 	ASSERT_EQ(0, dm_remove("merge"));
-	ASSERT_EQ(0, dm_new("snap_a", "0 %u snapshot %s %s N %u", SIZE,
-			    disk_path("a"), dm_path("cow"), CHUNK));
+	ASSERT_EQ(0, new_snapshot_of_a(disk_path("cow_b2"), SIZE, 'N'));
 	ASSERT_EQ(0, dm_suspend("cow"));
 	ASSERT_EQ(0, dm_create("merge"));
 	ASSERT_EQ(0, dm_load("merge", "0 %u snapshot-merge %s %s P %u", SIZE,
 			     disk_path("a"), disk_path("cow_a"), CHUNK));
 	ASSERT_EQ(0, pipe(report));
-	merger = start(resume_merge);
+	merger = in_background(resume_merge);
 	ASSERT_LT(0, merger);
 	ASSERT_TRUE(wait_asleep(merger, 5))
 		TH_LOG("the merge does not wait for the copy");

@@ -53,29 +53,6 @@ int run(const char *fmt, ...)
 	return system(cmd);
 }
 
-/* As in /proc/PID/stat; 'Z' if it is gone */
-static inline char state_of(pid_t pid)
-{
-	char path[64], buf[512], *p;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	if (read_file(path, buf, sizeof(buf)))
-		return 'Z';
-	p = strrchr(buf, ')');
-	return p && p[1] ? p[2] : '?';
-}
-
-/* Until it is in one of these states, or @ms have gone by; returns which */
-static inline char await_state(pid_t pid, const char *states, unsigned int ms)
-{
-	unsigned long long end = now_ms() + ms;
-	char state;
-
-	while (!strchr(states, state = state_of(pid)) && now_ms() < end)
-		sleep_ms(1);
-	return state;
-}
-
 /* The value of a queue attribute of /dev/NAME, -1 if there is none */
 static inline long queue_attr(const char *dev, const char *attr)
 {

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Time, and small files such as those of sysfs, for the selftests of storage.
+ * Time, small files such as those of sysfs, and what a process does, for the
+ * selftests of storage.
  *
- * Functions return 0, or a negative errno if they fail.
+ * Functions return 0, or a negative errno if they fail, unless they say
+ * otherwise.
  */
 #ifndef _STORAGE_FILES_H
 #define _STORAGE_FILES_H
@@ -10,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/types.h>
 #include <time.h>
@@ -71,6 +74,48 @@ static inline int read_file(const char *path, char *buf, size_t size)
 		buf[ret] = '\0';
 	close(fd);
 	return ret < 0 ? ret : 0;
+}
+
+/* As in /proc/PID/stat; 'Z' if it is gone */
+static inline char state_of(pid_t pid)
+{
+	char path[64], buf[512], *p;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	if (read_file(path, buf, sizeof(buf)))
+		return 'Z';
+	p = strrchr(buf, ')');
+	return p && p[1] ? p[2] : '?';
+}
+
+/* Until it is in one of these states, or @ms have gone by; returns which */
+static inline char await_state(pid_t pid, const char *states, unsigned int ms)
+{
+	unsigned long long end = now_ms() + ms;
+	char state;
+
+	while (!strchr(states, state = state_of(pid)) && now_ms() < end)
+		sleep_ms(1);
+	return state;
+}
+
+/* Wait until it is in one of these states, and stays so; returns whether it does */
+static inline bool wait_stays(pid_t pid, const char *states,
+			      unsigned int seconds)
+{
+	unsigned long long until = now_ms() + seconds * 1000;
+	unsigned int n = 0;
+
+	while (n < 10 && now_ms() < until) {
+		sleep_ms(10);
+		n = strchr(states, state_of(pid)) ? n + 1 : 0;
+	}
+	return n == 10;
+}
+
+static inline bool wait_asleep(pid_t pid, unsigned int seconds)
+{
+	return wait_stays(pid, "D", seconds);
 }
 
 /* A file that says how the kernel is to behave, and what it said before */

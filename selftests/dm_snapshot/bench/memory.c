@@ -10,39 +10,31 @@
 #define WRITES		256U
 #define CHUNK		8U
 #define ORIGIN		((uint64_t)WRITES * CHUNK)
-#define MEGABYTE	2048U
+#define MEGABYTE	2048U	/* MAX_IO */
 
 /* It takes no more memory when it is written to */
-static void full_disk_new(const char *name, uint64_t sectors)
+static int full_disk_new(const char *name, unsigned long megabytes)
 {
-	uint64_t s;
+	unsigned long i;
+	int r;
 
-	must(disk_prepare(name, sectors / MEGABYTE), name);
+	must(disk_prepare(name, megabytes), name);
 	must(disk_set(name, "irqmode", "2"), "irqmode");
 	must(disk_set(name, "completion_nsec", DISK_NS), "completion_nsec");
 	must(disk_set(name, "hw_queue_depth", disk_queue), "hw_queue_depth");
-	must(disk_on(name), name);
+	r = disk_on(name);
 	memset(io_buffer(), 0, MAX_IO);
-	for (s = 0; s < sectors; s += MAX_IO / SECTOR)
-		must(do_io(disk_path(name), true, s, MAX_IO / SECTOR), name);
+	for (i = 0; !r && i < megabytes; i++)
+		r = do_io(disk_path(name), true, i * MEGABYTE, MEGABYTE);
+	return r;
 }
 
 static void measure(unsigned int snapshots, bool watch)
 {
 	char where[32];
-	unsigned int i;
 	double time;
 
-	full_disk_new("origin", ORIGIN);
-	for (i = 0; i < snapshots; i++) {
-		full_disk_new(numbered("cow", i), ORIGIN + MEGABYTE);
-		must(dm_new(numbered("snap", i), "0 %llu snapshot %s %s P %u",
-			    (unsigned long long)ORIGIN, disk_path("origin"),
-			    disk_path(numbered("cow", i)), CHUNK), "snapshot");
-	}
-	must(dm_new("top", "0 %llu snapshot-origin %s",
-		    (unsigned long long)ORIGIN, disk_path("origin")),
-	     "snapshot-origin");
+	snapshots_new(full_disk_new, ORIGIN, snapshots, CHUNK);
 	snprintf(where, sizeof(where), "/snapshots=%u", snapshots);
 	if (watch)
 		must(memory_begin(), "thread");

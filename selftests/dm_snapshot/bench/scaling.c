@@ -18,7 +18,7 @@ static void writes(const char *disks, const char *axis, unsigned int value,
 	unsigned long reads;
 	double time;
 
-	snapshots_new((uint64_t)WRITES * chunk, nr, chunk);
+	snapshots_new(slow_disk_new, (uint64_t)WRITES * chunk, nr, chunk);
 	reads = disk_stat("origin", STAT_READS);
 	time = write_scattered(dm_path("top"), WRITES, chunk * SECTOR);
 	reads = disk_stat("origin", STAT_READS) - reads;
@@ -42,7 +42,7 @@ static void merge(unsigned int nr)
 
 	/* Disks have whole megabytes */
 	sectors = (sectors + 2047) / 2048 * 2048;
-	snapshots_new(sectors, 1, MERGE_CHUNK);
+	snapshots_new(slow_disk_new, sectors, 1, MERGE_CHUNK);
 	write_scattered(dm_path("snap0"), nr,
 			MERGE_APART * MERGE_CHUNK * SECTOR);
 	must(dm_remove("snap0"), "snapshot");

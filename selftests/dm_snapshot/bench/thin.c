@@ -42,7 +42,7 @@ static double classic(unsigned int snapshots, unsigned int chunk)
 {
 	double time;
 
-	snapshots_new(ORIGIN, snapshots, chunk);
+	snapshots_new(slow_disk_new, ORIGIN, snapshots, chunk);
 	time = write_scattered(dm_path("top"), WRITES, UNIT * SECTOR);
 	remove_all();
 	return WRITES / time;

@@ -79,16 +79,20 @@ static inline double write_scattered(const char *path, unsigned int nr,
 	return start;
 }
 
-/* top is the origin, snap0, snap1, ... its snapshots */
-static inline void snapshots_new(uint64_t sectors, unsigned int nr,
+/*
+ * top is the origin, snap0, snap1, ... its snapshots, on disks that @disk makes
+ */
+static inline void snapshots_new(int (*disk)(const char *name,
+					     unsigned long megabytes),
+				 uint64_t sectors, unsigned int nr,
 				 unsigned int chunk)
 {
 	unsigned int i;
 
-	must(slow_disk_new("origin", sectors / 2048), "origin");
+	must(disk("origin", sectors / 2048), "origin");
 	for (i = 0; i < nr; i++) {
 		/* Room for the metadata */
-		must(slow_disk_new(numbered("cow", i), sectors / 2048 + 8),
+		must(disk(numbered("cow", i), sectors / 2048 + 1),
 		     "COW device");
 		must(dm_new(numbered("snap", i), "0 %llu snapshot %s %s P %u",
 			    (unsigned long long)sectors, disk_path("origin"),
