@@ -66,21 +66,10 @@ FIXTURE_TEARDOWN(cow_error)
 	EXPECT_EQ(0, poison_undo());
 }
 
-/* Return: the signal that ended who stores a word of the file once more, or 0 */
+/* Store a word of the file once more. Return: as dax_store() */
 static int store(char *map, unsigned long at)
 {
-	int status;
-	pid_t pid = fork();
-
-	if (pid < 0)
-		return -errno;
-	if (!pid) {
-		*(volatile uint64_t *)(map + at) = dax_word('a', at);
-		_exit(0);
-	}
-	if (waitpid(pid, &status, 0) != pid)
-		return -ECHILD;
-	return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+	return dax_store(map + at, dax_word('a', at));
 }
 
 /* Return: how many words beside the bad page differ */

@@ -360,6 +360,28 @@ static inline void dax_touch(const void *p)
 	(void)*(volatile const uint64_t *)p;
 }
 
+/*
+ * Let a child store @value at @p. Return: the signal that ended it, or 0; a
+ * negative errno
+ */
+static inline int dax_store(void *p, uint64_t value)
+{
+	int status;
+	pid_t pid;
+
+	fflush(NULL);
+	pid = fork();
+	if (pid < 0)
+		return -errno;
+	if (!pid) {
+		*(volatile uint64_t *)p = value;
+		_exit(0);
+	}
+	if (waitpid(pid, &status, 0) != pid)
+		return -ECHILD;
+	return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+}
+
 /**
  * as_nobody - run @fn in a child process that has no privileges
  * @fn: what to run; what it returns, 0 to 255, is the exit status
