@@ -9,6 +9,8 @@
  *	truncate	ftruncate() into a block, which zeroes the rest of it
  *	beside		a store while a write() waits for the next page
  *	directory	a new name in a directory that is kept in page cache
+ *
+ * ntfs keeps the bitmap of its clusters in page cache, too, and lets one open it.
  */
 #include "../kselftest_harness.h"
 #include "hold.h"
@@ -20,6 +22,8 @@ FIXTURE_VARIANT(hold) {
 	const char *name, *type, *mkfs, *options;
 	unsigned int megabytes;
 };
+
+#define NTFS		"mkfs.ntfs -Q -F -q $D"
 
 #define FS(_id, _type, _megabytes, _options, _mkfs)			\
 	FIXTURE_VARIANT_ADD(hold, _id) {				\
@@ -49,7 +53,12 @@ FS(ufs, "ufs", 16, "ufstype=44bsd",
    "mkdir -p /tmp/" PREFIX "empty && "
    "makefs -t ffs -o version=1 -s 16m /tmp/" PREFIX "image /tmp/" PREFIX
    "empty && dd if=/tmp/" PREFIX "image of=$D bs=1M conv=fsync");
-FS(ntfs3, "ntfs3", 16, "", "mkfs.ntfs -Q -F -q $D");
+FS(ntfs3, "ntfs3", 16, "", NTFS);
+FS(ntfs, "ntfs", 16, "", NTFS);
+FS(f2fs, "f2fs", 64, "", "mkfs.f2fs -q -f $D");
+FS(f2fs_second, "f2fs", 64, "", "mkfs.f2fs -q -f -a 1 -c $D $FIRST");
+
+FS(hfsplus, "hfsplus", 16, "", "./mkfs_hfsplus $D");
 
 FIXTURE_SETUP(hold)
 {
@@ -72,6 +81,84 @@ TEST_F_TIMEOUT(hold, paths, 120)
 	try_paths(_metadata, variant->name, variant->type ?
 		  (1 << PATHS) - 1 :
 		  1 << FAULT | 1 << WRITE | 1 << BESIDE, false);
+}
+
+FIXTURE(bitmap) {
+};
+
+FIXTURE_VARIANT(bitmap) {
+	const char *name;
+	enum path path;
+};
+
+FIXTURE_VARIANT_ADD(bitmap, allocate) {
+	.name = "allocate", .path = ALLOCATE,
+};
+
+FIXTURE_VARIANT_ADD(bitmap, free) {
+	.name = "free", .path = FREE,
+};
+
+FIXTURE_SETUP(bitmap)
+{
+	make(_metadata, "ntfs", 16, "", NTFS, true);
+}
+
+FIXTURE_TEARDOWN(bitmap)
+{
+	hold(false);
+	unmake();
+}
+
+TEST_F_TIMEOUT(bitmap, stable, 60)
+{
+	char before[PAGE] = {}, after[PAGE] = {};
+	unsigned long long place;
+	bool changed;
+	void *held;
+	int fd, first, second, disk, i;
+	pid_t pid;
+
+	ASSERT_EQ(0, posix_memalign(&held, PAGE, PAGE));
+	first = open(MNT "/first", O_RDWR | O_CREAT, 0600);
+	second = open(MNT "/second", O_RDWR | O_CREAT, 0600);
+	ASSERT_EQ(0, fallocate(first, 0, 0, ALLOCATED));
+	ASSERT_EQ(0, fallocate(second, 0, 0, ALLOCATED));
+	ASSERT_EQ(0, syncfs(first));
+	fd = open(MNT "/$Bitmap", O_RDONLY);
+	ASSERT_LE(0, fd);
+	place = place_of(fd, 0);
+	ASSERT_NE(0, place);
+
+	ASSERT_EQ(0, fallocate(first, 0, ALLOCATED, ALLOCATED));
+	ASSERT_LT(0, pread(fd, before, PAGE, 0));
+	pid = start_change(variant->path, MNT "/second");
+	EXPECT_EQ(0, hold(true));
+	EXPECT_EQ(0, sync_file_range(fd, 0, PAGE, SYNC_FILE_RANGE_WRITE));
+	for (i = 0; i < 1000 && !writes_held(); i++)
+		sleep_ms(10);
+	EXPECT_LT(0, writes_held());
+	let_change(pid);
+	EXPECT_EQ(0, let_through());
+	disk = open(disk_path("d"), O_RDONLY | O_DIRECT);
+	EXPECT_EQ(PAGE, pread(disk, held, PAGE, place));
+	close(disk);
+	EXPECT_EQ(0, hold(false));
+	ASSERT_EQ(pid, waitpid(pid, NULL, 0));
+	EXPECT_EQ(0, shared->ret);
+
+	changed = memcmp(held, before, SECTOR);
+	ksft_print_msg("%-12s %-10s %s%s\n", "ntfs $Bitmap", variant->name,
+		       changed ? "CHANGED under writeback" : "stable",
+		       !changed && waited ? ", waited" : "");
+	EXPECT_FALSE(changed);
+	EXPECT_LT(0, pread(fd, after, PAGE, 0));
+	EXPECT_NE(0, memcmp(after, before, SECTOR))
+		TH_LOG("the bitmap was not changed at all");
+	close(fd);
+	close(first);
+	close(second);
+	free(held);
 }
 
 int main(int argc, char **argv)
